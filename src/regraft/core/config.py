@@ -1,0 +1,95 @@
+"""One definition per option: a field of a frozen dataclass with its docstring under it.
+
+The Python constructor, the YAML file, the flag, ``explain`` and the documentation read that one field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform
+
+import numpy as np
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as _validated
+from pydantic_core import CoreSchema, core_schema
+
+from regraft.core import catalog
+from regraft.core.errors import UserError, unknown
+
+T = TypeVar("T")
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make ``cls`` an immutable, keyword-only, validated record of options."""
+    return _validated(cls, frozen=True, kw_only=True, config=_CONFIG)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Marks a field that holds an entry of ``kind``: an object, a name, or a mapping with a name and options."""
+
+    kind: str
+
+    def __get_pydantic_core_schema__(self, base: Any, _: GetCoreSchemaHandler) -> CoreSchema:
+        def parse(value: Any) -> Any:
+            if isinstance(value, base):
+                return value
+            if not isinstance(value, str | Mapping):
+                raise ValueError(f"expected one of the {self.kind}, got {type(value).__name__}")
+            return entry(self.kind, value)
+
+        return core_schema.no_info_plain_validator_function(parse)
+
+
+def entry(kind: str, value: str | Mapping[str, Any]) -> Any:
+    """The entry of ``kind`` that ``value`` names: ``"coral"`` or ``{"name": "mmd", "scales": [1.0]}``."""
+    options = {"name": value} if isinstance(value, str) else dict(value)
+    name = str(options.pop("name", ""))
+    return build(catalog.find(kind, name), options, f"{kind}/{name}")
+
+
+def build(cls: type[T], options: Mapping[str, Any], where: str = "") -> T:
+    """Construct ``cls`` from plain data.
+
+    Raises:
+        UserError: an unknown option or a value of the wrong type; names the option and the fix.
+    """
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    for name in options:
+        if name not in known:
+            raise unknown(f"option of {where or cls.__name__}", name, known)
+    try:
+        return TypeAdapter(cls).validate_python(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"] if part not in fields_of_union(part))
+        raise UserError(f"option {path!r} of {where or cls.__name__}: {_sentence(first)}") from error
+
+
+def fields_of_union(part: object) -> tuple[str, ...]:
+    """The parts of an error's path that pydantic adds for unions; they mean nothing to a user."""
+    return ("int", "float", "str", "bool", "none", "constrained-int", "constrained-float") if isinstance(part, str) else ()
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    return f"{error['msg'].removeprefix('Value error, ')}, got {error['input']!r}"
+
+
+def to_plain(value: Any) -> Any:
+    """Plain data (for JSON and YAML) from which ``build`` makes an equal object."""
+    if is_dataclass(value) and not isinstance(value, type):
+        name = catalog.name_of(type(value))
+        body = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+        return {"name": name, **body} if name else body
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | frozenset):
+        return [to_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else value

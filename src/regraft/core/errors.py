@@ -1,0 +1,19 @@
+"""The exceptions that a user, or the race, can act on."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake in what was asked: one sentence that names the thing and the fix; exit code 2."""
+
+
+class CandidateError(Exception):
+    """Training cannot go on (not a number, out of memory): it ends one candidate, never the run."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that does not exist: the nearest name if one is near, else all of them."""
+    names = sorted(known)
+    near = get_close_matches(name, names, 1, 0.5)
+    return UserError(f"no {what} named {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"))
