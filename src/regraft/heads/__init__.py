@@ -1,1 +1,1 @@
-"""heads"""
+"""Task layers: features to outputs."""

@@ -1,0 +1,76 @@
+"""Cut a foreign network into stages, and prove that the stages are the network."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from regraft.backbones._base import Network
+
+
+def decompose(network: nn.Module, size: int) -> Network:
+    """``network``, from inputs (B, 3, S, S) to pooled features (B, D), as a chain of stages.
+
+    The children, in the order in which the library lists them, are tried as a chain on random pictures, with pooling and
+    flattening, which many networks do between modules, put in where it may belong. A chain that gives the network's own
+    numbers is the network. If none does, the whole is one stage, and its children only say what lies deeper.
+    """
+    was = network.training
+    network.eval()
+    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    parts = _flatten(network)
+    with torch.no_grad():
+        wanted = network(x)
+        chain = next(_chains(parts, x, wanted), None)
+    network.train(was)
+    if chain is None:
+        return Network([network], wanted.shape[1], [m for m in parts if any(True for _ in m.parameters())])
+    return Network(_group(chain), wanted.shape[1])
+
+
+def _flatten(network: nn.Module) -> list[nn.Module]:
+    """The children in order, sequences of blocks opened up."""
+    found: list[nn.Module] = []
+    for child in network.children():
+        found += _flatten(child) if isinstance(child, nn.Sequential) and len(child) > 1 else [child]
+    return [m for m in found if not isinstance(m, nn.Identity)]
+
+
+def _chains(parts: Sequence[nn.Module], x: Tensor, wanted: Tensor) -> Iterator[list[nn.Module]]:
+    """Chains of ``parts``, with pooling put in before the last few, that turn ``x`` into ``wanted``."""
+    reached = [x]
+    for part in parts:
+        following = _apply([part], reached[-1])
+        if following is None:
+            break
+        reached.append(following)
+    for position in range(len(reached) - 1, -1, -1):
+        for between in (
+            [nn.Flatten(1)],
+            [nn.AdaptiveAvgPool2d(1), nn.Flatten(1)],
+            [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(1)],
+        ):
+            result = _apply([*between, *parts[position:]], reached[position])
+            if result is not None and result.shape == wanted.shape and torch.allclose(result, wanted, 1e-4, 1e-5):
+                yield [*parts[:position], *between, *parts[position:]]
+
+
+def _apply(parts: Sequence[nn.Module], x: Tensor) -> Tensor | None:
+    try:
+        for part in parts:
+            x = part(x)
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, AssertionError):
+        return None
+    return x if isinstance(x, Tensor) else None
+
+
+def _group(parts: Sequence[nn.Module]) -> list[nn.Module]:
+    """Parts joined so that normalisation, activation and pooling belong to the layer before them."""
+    groups: list[list[nn.Module]] = []
+    for part in parts:
+        light = not any(isinstance(m, nn.Conv2d | nn.Linear) for m in part.modules())
+        if groups and light:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return [nn.Sequential(*group) for group in groups]

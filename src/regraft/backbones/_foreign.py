@@ -1,0 +1,86 @@
+"""What networks of other libraries have in common: an architecture, perhaps a weights file, and open questions."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+from urllib.error import URLError
+
+from torch import nn
+
+from regraft.backbones._base import Backbone, Network, Preprocess
+from regraft.backbones._decompose import decompose
+from regraft.backbones._weights import CONVENTIONS, carry, pad_same
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+
+
+@settings
+class Foreign(Backbone):
+    """A network of another library, by the name of its architecture.
+
+    A weights file does not say how its pictures were normalised or how its strided convolutions padded; `conventions`
+    lists what it may be, and the source's features on the user's data decide.
+    """
+
+    arch: str
+    """The library's name of the architecture."""
+    weights: Path | None = None
+    """A local weights file; None for the library's own hub."""
+    size: int | None = None
+    """Pixels on a side; None for the architecture's own."""
+    normalise: str = "imagenet"
+    """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
+    padding: str = "symmetric"
+    """How strided convolutions pad: ``symmetric``, or ``same`` as TensorFlow does."""
+
+    @property
+    def native(self) -> int:
+        """Pixels on a side that the architecture was made for."""
+        raise NotImplementedError
+
+    def bare(self, pretrained: bool) -> nn.Module:
+        """The library's network with its classifier, from the hub if ``pretrained``."""
+        raise NotImplementedError
+
+    def without_classifier(self, network: nn.Module) -> nn.Module:
+        """The network with pooled features for outputs."""
+        raise NotImplementedError
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """See `Backbone.preprocess`."""
+        mean, std = CONVENTIONS[self.normalise]
+        return Preprocess(size=self.size or self.native, mean=mean, std=std)
+
+    def conventions(self) -> tuple[Self, ...]:
+        """The ways in which a local weights file may want its inputs, the library's own first; alone if from the hub."""
+        if self.weights is None:
+            return (self,)
+        return tuple(replace(self, normalise=n, padding=p) for p in ("symmetric", "same") for n in CONVENTIONS)
+
+    def build(self, pretrained: bool = True) -> Network:
+        """See `Backbone.build`."""
+        network = self._trained() if pretrained else self.bare(False)
+        if self.padding == "same":
+            pad_same(network)
+        return decompose(self.without_classifier(network), self.preprocess.size)
+
+    def _trained(self) -> nn.Module:
+        if self.weights is None:
+            return _from_hub(lambda: self.bare(True), self.arch)
+        network = self.bare(False)
+        carry(network, self.weights, ("classifier", "fc.", "head", "heads.", "AuxLogits"))
+        return network
+
+
+def _from_hub(load: Callable[[], nn.Module], arch: str) -> nn.Module:
+    try:
+        return load()
+    except (URLError, OSError) as error:
+        raise UserError(
+            f"the weights of {arch!r} are not on this machine and their hub cannot be reached; "
+            f"bring the weights file and name it after an @: {arch}@weights.safetensors"
+        ) from error
+    except RuntimeError as error:
+        raise UserError(f"there are no trained weights for {arch!r} in its library; name a file: {arch}@FILE") from error

@@ -1,0 +1,84 @@
+"""What a reader found: examples by stable id and by content, not yet decoded."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+# The picture formats that are opened, by Pillow's names. Formats that Pillow hands to another program (EPS, WMF) or
+# recognises by its ending only (TGA) stay out: a data folder may come from anywhere.
+PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO", "PCX", "DDS")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not among the examples, and why, in words that follow the file's name."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """N examples in a fixed order.
+
+    ``ids`` (N): unique and stable, the path relative to the root in posix form. ``digests`` (N): of the content, so
+    equal files have equal digests. ``paths`` (N). ``labels`` (N,) int64, indices into ``classes``; None means withheld.
+    ``groups`` (N): what must stay on one side of every split (a patient, a video); None means that there are none.
+    ``skipped``: the files that could not be examples.
+
+    Raises:
+        ValueError: the lengths differ or a label is not an index into ``classes``.
+    """
+
+    ids: tuple[str, ...]
+    digests: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = [c for c in (self.digests, self.paths, self.labels, self.groups) if c is not None]
+        if any(len(column) != len(self.ids) for column in columns):
+            raise ValueError(f"columns of different lengths: {[len(self.ids), *map(len, columns)]}")
+        if self.labels is not None and len(self.labels):
+            low, high = int(self.labels.min()), int(self.labels.max())
+            if low < 0 or high >= len(self.classes):
+                raise ValueError(f"labels run from {low} to {high}, but there are {len(self.classes)} classes")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Examples":
+        """The examples at ``indices`` (or where a boolean mask holds), in that order; same classes, nothing skipped."""
+        chosen = np.asarray(indices)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        return Examples(
+            ids=tuple(self.ids[i] for i in chosen),
+            digests=tuple(self.digests[i] for i in chosen),
+            paths=tuple(self.paths[i] for i in chosen),
+            labels=None if self.labels is None else self.labels[chosen],
+            classes=self.classes,
+            groups=None if self.groups is None else tuple(self.groups[i] for i in chosen),
+        )
+
+    def unlabelled(self) -> "Examples":
+        """The same examples with their labels withheld; the class names stay."""
+        return replace(self, labels=None)
+
+    def counts(self) -> dict[str, int]:
+        """Examples of each class, zeros included, in class order; empty where the labels are withheld."""
+        if self.labels is None:
+            return {}
+        sizes = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(size) for name, size in zip(self.classes, sizes, strict=True)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the contents, in order; not of labels and names, because what is computed from pixels ignores them."""
+        return hashlib.blake2b("".join(self.digests).encode(), digest_size=16).hexdigest()

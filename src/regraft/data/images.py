@@ -1,0 +1,208 @@
+"""Pictures to pixels, once: decoded in threads, cut square, remembered on disk."""
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image
+
+from regraft.core.errors import UserError
+from regraft.data.examples import PICTURES, Examples
+
+_LOG = logging.getLogger("regraft")
+_BLOCK = 64 * 2**20  # bytes of pixels decoded between two writes: bounds the memory that a first reading takes
+_HEADERS = 200  # pictures whose size is looked at: enough for a median
+_UPRIGHT = {  # the EXIF orientation and what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
+
+
+def decode(paths: Sequence[Path], size: int) -> np.ndarray:
+    """Pictures as RGB, the short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
+
+    Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
+    JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
+
+    Returns:
+        (N, size, size, 3) uint8, in the order of ``paths``.
+
+    Raises:
+        UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since.
+    """
+    pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+
+    def fill(i: int) -> None:
+        pixels[i] = _square(paths[i], size)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
+        for _ in pool.map(fill, range(len(paths))):  # Pillow decodes and resizes without the interpreter lock
+            pass
+    return pixels
+
+
+def native_size(paths: Sequence[Path]) -> int:
+    """The median short side in pixels, from the headers of at most 200 pictures spread over ``paths``.
+
+    Raises:
+        UserError: a picture cannot be read.
+        ValueError: there are no pictures.
+    """
+    if not paths:
+        raise ValueError("no pictures to measure")
+    chosen = np.unique(np.linspace(0, len(paths) - 1, _HEADERS).astype(int))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return int(np.median([_short_side(paths[i]) for i in chosen]))
+
+
+def decoded(examples: Examples, size: int, cache: Path | None) -> np.ndarray:
+    """``decode`` of ``examples``, remembered in ``cache`` as a read-only memory map; decoded afresh if that is damaged.
+
+    Keyed by the contents in their order: decode a set whole and index the result, rather than decoding its parts. If
+    the cache cannot be written (a full disk), the pixels are kept in memory and one warning is logged.
+
+    Returns:
+        (N, size, size, 3) uint8.
+
+    Raises:
+        UserError: a picture cannot be read.
+    """
+    if cache is None or not len(examples):
+        return decode(examples.paths, size)
+    file = cache / "pixels" / f"{examples.fingerprint}-{size}.npy"
+    shape = (len(examples), size, size, 3)
+    pixels = _recall(file, shape)
+    if pixels is None:
+        try:
+            _remember(file, examples.paths, size)
+        except OSError as error:
+            _LOG.warning("cannot write %s (%s); pixels are kept in memory for this run", file, error.strerror or error)
+        else:
+            pixels = _recall(file, shape)
+    return decode(examples.paths, size) if pixels is None else pixels
+
+
+def trim(cache: Path, limit_bytes: int) -> int:
+    """Remove the least recently used files below ``cache`` until at most ``limit_bytes`` are left; bytes removed.
+
+    A file that a process has mapped stays readable to it after its removal (on POSIX systems).
+    """
+    found = []
+    for path in cache.rglob("*"):
+        with contextlib.suppress(OSError):  # another process may be trimming too
+            status = path.stat()
+            if path.is_file():
+                found.append((max(status.st_atime_ns, status.st_mtime_ns), status.st_size, path))
+    excess = sum(size for _, size, _ in found) - limit_bytes
+    removed = 0
+    for _, size, path in sorted(found):
+        if removed >= excess:
+            break
+        path.unlink(missing_ok=True)
+        removed += size
+    return removed
+
+
+def _square(path: Path, size: int) -> np.ndarray:
+    """One picture: (size, size, 3) uint8."""
+    try:
+        with Image.open(path, formats=PICTURES) as picture:
+            drafted = picture.draft("RGB", (2 * size, 2 * size))
+            picture.load()
+            turn = _UPRIGHT.get(_orientation(picture))
+            whole = _rgb(picture)
+    except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
+        raise _unreadable(path, error) from error
+    # A reduced JPEG may end inside its last pixel; the box says where.
+    width, height = drafted[1][2:] if drafted else whole.size
+    short = min(width, height)
+    left, top = (width - short) / 2, (height - short) / 2
+    square = whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    return np.asarray(square if turn is None else square.transpose(turn))
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode[0] in "IF":
+        picture = _eight_bits(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Wider grey values scaled to 8 bits; Pillow's own conversion cuts them off at 255."""
+    values = np.nan_to_num(np.asarray(picture).astype(np.float32), nan=0.0)
+    peak = float(values.max())
+    white = next((top for top in _TOPS.get(picture.mode, (65535.0,)) if peak <= top), peak)
+    return Image.fromarray(np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8))
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # a damaged EXIF block says nothing, but the picture is fine
+        return 1
+
+
+def _short_side(path: Path) -> int:
+    try:
+        with Image.open(path, formats=PICTURES) as picture:
+            return min(picture.size)
+    except Exception as error:  # as in _square
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"the picture {path} cannot be read ({error or type(error).__name__}); restore it or remove it")
+
+
+def _recall(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The remembered pixels, or None where there are none or the file is damaged."""
+    try:
+        pixels = np.lib.format.open_memmap(file, mode="r")  # np.load would also open archives and pickles
+    except Exception:  # whatever is wrong with the file, it is made again
+        return None
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        return None
+    with contextlib.suppress(OSError):  # a cache that may only be read is still a cache
+        os.utime(file)  # used now: see trim
+    return pixels
+
+
+def _remember(file: Path, paths: Sequence[Path], size: int) -> None:
+    """Decode into ``file`` in blocks; nothing is left of it unless all of it was written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
+        try:
+            # Plain writes, not a writable map: on a full disk a write raises, a map kills the process.
+            _write(temporary.file, paths, size)
+            temporary.close()
+            os.replace(temporary.name, file)
+        except BaseException:
+            os.unlink(temporary.name)
+            raise
+
+
+def _write(file: IO[bytes], paths: Sequence[Path], size: int) -> None:
+    shape = (len(paths), size, size, 3)
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    step = max(1, _BLOCK // (size * size * 3))
+    for start in range(0, len(paths), step):
+        file.write(decode(paths[start : start + step], size).data)

@@ -1,0 +1,261 @@
+"""Who learns from what, and who judges by what: pure functions of contents and seeds.
+
+Every draw orders the contents by a hash of (seed, digest). So equal pictures share their fate, and neither the order of
+reading nor the names of the files matter.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import numpy as np
+
+from regraft.core.errors import UserError
+from regraft.core.seeding import derive
+from regraft.data.examples import Examples
+
+_LOG = logging.getLogger("regraft")
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Split:
+    """Set about ``share`` of each class aside; equal pictures and groups stay together.
+
+    Every class keeps at least one example on each side. A unit (a picture and its copies, or a group) goes to the
+    holdout if that brings the holdout closer to its share of the classes in the unit.
+
+    Returns:
+        Indices of the rest and of the holdout, each ascending.
+
+    Raises:
+        UserError: all of a class is one unit, so it cannot be on both sides.
+    """
+    labels, sizes = _labels(examples), np.array(list(examples.counts().values()))
+    want = np.clip(np.rint(share * sizes), 1, np.maximum(sizes - 1, 1))
+    left = sizes.copy()  # examples of each class that are not in the holdout
+    units = _ordered_units(examples, seed, "holdout")
+    tallies = [np.unique(labels[unit], return_counts=True) for unit in units]
+    chosen: list[np.ndarray] = []
+
+    def choose(i: int) -> None:
+        inside, tally = tallies[i]
+        left[inside] -= tally
+        want[inside] -= tally
+        chosen.append(units[i])
+
+    for i, (inside, tally) in enumerate(tallies):
+        closer = ((want[inside] - tally) ** 2).sum() <= (want[inside] ** 2).sum()
+        if closer and (left[inside] > tally).all():
+            choose(i)
+    for c in np.flatnonzero(sizes):
+        if left[c] < sizes[c]:
+            continue
+        # A class of few, large units: the smallest that training can spare.
+        fits = [i for i, (inside, tally) in enumerate(tallies) if c in inside and (left[inside] > tally).all()]
+        if not fits:
+            raise UserError(_one_unit(examples, int(c)))
+        choose(min(fits, key=lambda i: len(units[i])))
+    holdout = np.sort(np.concatenate(chosen))
+    return np.setdiff1d(np.arange(len(labels)), holdout), holdout
+
+
+def few_shot(examples: Examples, shots: int, seed: int) -> Split:
+    """Draw ``shots`` different pictures of each class to learn from; the rest is the holdout.
+
+    Copies of a drawn picture, and what else is in its group, are on neither side. A larger draw contains the smaller
+    ones of the same seed (where there are no groups).
+
+    Returns:
+        Indices of the drawn and of the holdout, each ascending.
+
+    Raises:
+        UserError: a class has no more than ``shots`` different pictures, or nothing of it is left to judge by.
+    """
+    labels = _labels(examples)
+    units = _ordered_units(examples, seed, "few_shot")
+    of_unit = np.empty(len(labels), dtype=np.int64)
+    for i, unit in enumerate(units):
+        of_unit[unit] = i
+    drawn: dict[str, int] = {}  # digest -> index; a picture with two labels is drawn for one of them at most
+    for c, name in enumerate(examples.classes):
+        members = [i for i in _distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
+        if len(members) <= shots:
+            raise UserError(
+                f"class {name!r} has {len(members)} different pictures, but {shots} shots need at least {shots + 1}: "
+                f"{shots} to learn from, one to judge by; add pictures or lower the shots"
+            )
+        # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
+        members.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
+        drawn.update((examples.digests[i], i) for i in members[:shots])
+    train = np.sort(np.fromiter(drawn.values(), dtype=np.int64))
+    holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
+    unjudged = np.flatnonzero(np.bincount(labels[holdout], minlength=len(examples.classes)) == 0)
+    if len(unjudged):
+        raise UserError(_one_unit(examples, int(unjudged[0])))
+    return train, holdout
+
+
+def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = None) -> list[Split]:
+    """Stratified ``k``-fold cross-validation by position; groups stay together.
+
+    Every class has a training example in every fold. So a class with two examples is left out one at a time, and one
+    with a single example (or group) is never validated. There are fewer folds where there is too little to fill ``k``,
+    and none where nothing can be validated (one example of each class).
+
+    Args:
+        labels: (N,) class indices.
+        k: at least 2.
+        seed: of the shuffle.
+        groups: (N,) or None.
+
+    Returns:
+        Indices to train on and to validate on, each ascending, per fold.
+
+    Raises:
+        ValueError: ``k`` is below 2.
+    """
+    if k < 2:
+        raise ValueError(f"cross-validation needs at least 2 folds, got {k}")
+    labels = np.asarray(labels)
+    units = _merge([[str(i)] for i in range(len(labels))] if groups is None else [[group] for group in groups])
+    np.random.default_rng(derive(seed, "folds")).shuffle(units)
+    units.sort(key=len, reverse=True)  # large groups first: the small ones even out
+    splits = []
+    for parts in _deal(labels, units, k):
+        valid = _keep_classes(labels, parts)
+        if len(valid):
+            splits.append((np.setdiff1d(np.arange(len(labels)), valid), valid))
+    return splits
+
+
+def drop_duplicates(train: Examples, holdout: Examples) -> tuple[Examples, int]:
+    """``train`` without the pictures that are also in ``holdout``, and how many those were.
+
+    Pictures that are in ``train`` with several labels stay, but a warning is logged (see ``conflicts``).
+
+    Raises:
+        UserError: nothing would be left of a class.
+    """
+    seen = set(holdout.digests)
+    kept = train.take([i for i, digest in enumerate(train.digests) if digest not in seen])
+    kept = replace(kept, skipped=train.skipped)
+    before = train.counts()
+    for name, count in kept.counts().items():
+        if before[name] and not count:
+            raise UserError(f"every picture of class {name!r} is also in the test set; remove them from one of the two")
+    clashes = conflicts(kept)
+    if clashes:
+        first = " and ".join(clashes[0][:2])
+        _LOG.warning("%d pictures have several labels, the first: %s; correct or remove them", len(clashes), first)
+    return kept, len(train) - len(kept)
+
+
+def conflicts(examples: Examples) -> list[tuple[str, ...]]:
+    """The ids of equal pictures with different labels: one tuple a picture."""
+    if examples.labels is None:
+        return []
+    same: dict[str, list[int]] = defaultdict(list)
+    for i, digest in enumerate(examples.digests):
+        same[digest].append(i)
+    clashes = [where for where in same.values() if len(np.unique(examples.labels[where])) > 1]
+    return [tuple(examples.ids[i] for i in where) for where in clashes]
+
+
+def align_classes(target: Examples, test: Examples) -> Examples:
+    """``test`` with its labels as indices into the classes of ``target``; it may lack some of them.
+
+    Raises:
+        UserError: ``test`` has classes that ``target`` lacks; names them, each with the nearest name.
+    """
+    strange = [name for name in test.classes if name not in target.classes]
+    if strange:
+        rest = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        named = ", ".join(_with_nearest(name, target.classes) for name in strange[:3])
+        raise UserError(f"the test set has classes that the target lacks: {named}{rest}; use the same names in both")
+    index = np.array([target.classes.index(name) for name in test.classes], dtype=np.int64)
+    return replace(test, labels=None if test.labels is None else index[test.labels], classes=target.classes)
+
+
+def _with_nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, 1, 0.5)
+    return f"{name!r} (nearest: {near[0]!r})" if near else repr(name)
+
+
+def _labels(examples: Examples) -> np.ndarray:
+    if examples.labels is None:
+        raise ValueError("these examples have no labels")
+    return examples.labels
+
+
+def _one_unit(examples: Examples, c: int) -> str:
+    name, bound = examples.classes[c], "in one group" if examples.groups else "copies of one picture"
+    return (
+        f"class {name!r} has {examples.counts()[name]} pictures, but they cannot be on both sides of a split, because "
+        f"all are {bound} (or bound to another class by copies or groups); add others"
+    )
+
+
+def _distinct(examples: Examples, indices: np.ndarray) -> list[int]:
+    """One index for each digest: the copy with the smallest id."""
+    first: dict[str, int] = {}
+    for i in sorted(indices.tolist(), key=lambda i: examples.ids[i]):
+        first.setdefault(examples.digests[i], i)
+    return list(first.values())
+
+
+def _ordered_units(examples: Examples, seed: int, purpose: str) -> list[np.ndarray]:
+    """What must stay together, shuffled by content."""
+    groups = examples.groups
+    keys = [[d] if groups is None else [d, "group " + groups[i]] for i, d in enumerate(examples.digests)]
+    units = _merge(keys)
+    return sorted(units, key=lambda unit: derive(seed, purpose, min(examples.digests[i] for i in unit)))
+
+
+def _merge(keys: Sequence[Sequence[str]]) -> list[np.ndarray]:
+    """Positions that share a key, directly or through others, together: the connected components."""
+    parent = list(range(len(keys)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    owner: dict[str, int] = {}
+    for i, names in enumerate(keys):
+        for name in names:
+            parent[root(i)] = root(owner.setdefault(name, i))
+    units: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(keys)):
+        units[root(i)].append(i)
+    return [np.array(unit, dtype=np.int64) for unit in units.values()]
+
+
+def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.ndarray]]:
+    """Each unit to the fold that has the smallest share of its classes so far, then to the smallest fold."""
+    totals = np.bincount(labels)
+    load, filled = np.zeros((k, len(totals))), np.zeros(k)
+    parts: list[list[np.ndarray]] = [[] for _ in range(k)]
+    for unit in units:
+        inside, tally = np.unique(labels[unit], return_counts=True)
+        fold = int(np.lexsort((filled, load[:, inside] @ (tally / totals[inside])))[0])
+        load[fold, inside] += tally
+        filled[fold] += len(unit)
+        parts[fold].append(unit)
+    return parts
+
+
+def _keep_classes(labels: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    """The positions of one fold, less the units that training needs so as to have every class; ascending."""
+    parts = sorted(parts, key=len)
+    outside = np.bincount(labels)
+    for part in parts:
+        outside = outside - np.bincount(labels[part], minlength=len(outside))
+    present = np.bincount(labels) > 0
+    for c in np.flatnonzero(present & (outside == 0)):
+        if not outside[c]:
+            spared = next(i for i, part in enumerate(parts) if (labels[part] == c).any())
+            outside = outside + np.bincount(labels[parts.pop(spared)], minlength=len(outside))
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)

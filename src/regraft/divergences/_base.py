@@ -1,0 +1,43 @@
+"""The contract of divergences: a distance between two samples of features."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regraft.core.errors import UserError
+
+
+class Divergence(ABC):
+    """A distance between two samples, usable as a loss and, on plain arrays, by itself."""
+
+    def __call__(self, a: Any, b: Any) -> Tensor:
+        """The distance between ``a`` (N, D) and ``b`` (M, D), a scalar of at least single precision.
+
+        Tensors or NumPy arrays; differentiable in every tensor that requires a gradient. Not-a-number inputs are not
+        looked for (that would wait for the device at every training step): they give a not-a-number result.
+
+        Raises:
+            UserError: an input is empty or not a matrix, or the two differ in width.
+        """
+        a, b = _matrices(a, b)
+        # Distances subtract nearly equal numbers: the half precision of an enclosing autocast would leave only noise.
+        with torch.autocast(a.device.type, enabled=False):
+            return self.measure(a, b)
+
+    @abstractmethod
+    def measure(self, a: Tensor, b: Tensor) -> Tensor:
+        """The distance, a scalar, between checked floating-point tensors (N, D) and (M, D); N and M may be 1."""
+
+
+def _matrices(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both inputs as tensors of one floating-point type, on the device of the first input that is a tensor."""
+    device = next((x.device for x in (a, b) if isinstance(x, Tensor)), None)
+    a, b = (torch.as_tensor(x, device=device) for x in (a, b))
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.numel() or not b.numel():
+        raise UserError(
+            f"a divergence compares two non-empty matrices of equal width, got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    kind = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
+    return a.to(kind), b.to(kind)

@@ -1,0 +1,26 @@
+"""A classical head on frozen features."""
+
+from typing import Annotated
+
+from regraft.core.config import Choice, settings
+from regraft.edits._base import Edit
+from regraft.features import features
+from regraft.heads._base import ClassicalHead
+from regraft.heads.logistic import Logistic
+from regraft.model import Model, Problem
+
+
+@settings
+class FitHead(Edit):
+    """Fit a classical estimator on the remembered features of the labelled target and make it the head."""
+
+    head: Annotated[ClassicalHead, Choice("heads")] = Logistic()
+    """The estimator: ``logistic`` or ``svm``."""
+
+    def apply(self, model: Model, problem: Problem) -> Model:
+        """See `Edit.apply`."""
+        train = problem.target.train
+        x = features(model.backbone, train, problem.backbone.preprocess, problem.memory)
+        model.head = self.head.fit(x.astype("float64"), train.labels, len(train.classes))
+        model.classes = train.classes
+        return model

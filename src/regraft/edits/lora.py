@@ -1,0 +1,44 @@
+"""Low-rank adaptation."""
+
+from torch import nn
+
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.edits._base import Edit
+from regraft.model import Model, Problem
+
+
+@settings
+class Lora(Edit):
+    """Freeze the backbone and add trainable low-rank updates to its linear layers and ungrouped convolutions.
+
+    Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3. Needs the extra ``peft``.
+    """
+
+    rank: int = 8
+    """Rank of each update."""
+    scale: float = 2.0
+    """Factor of the update (alpha over rank)."""
+
+    def apply(self, model: Model, problem: Problem) -> Model:
+        """See `Edit.apply`.
+
+        Raises:
+            UserError: peft is not installed, or the network has no layer to adapt.
+        """
+        try:
+            from peft import LoraConfig, inject_adapter_in_model
+        except ImportError as error:
+            raise UserError("method 'lora' needs the extra 'peft': pip install 'regraft[peft]'") from error
+        names = [name for name, layer in model.backbone.named_modules() if _adaptable(layer)]
+        if not names:
+            raise UserError("method 'lora' found no linear layer or ungrouped convolution in this backbone")
+        config = LoraConfig(r=self.rank, lora_alpha=int(self.scale * self.rank), target_modules=names)
+        model.backbone.requires_grad_(False)
+        inject_adapter_in_model(config, model.backbone)
+        model.head.requires_grad_(True)
+        return model
+
+
+def _adaptable(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)

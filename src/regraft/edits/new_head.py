@@ -1,0 +1,45 @@
+"""A head for the target's classes."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from regraft.core.config import settings
+from regraft.edits._base import Edit
+from regraft.features import features
+from regraft.model import Model, Problem
+
+
+@settings
+class NewHead(Edit):
+    """Replace the head by a new one for the target's classes; classes that the source also names may keep its weights.
+
+    Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's rows
+    are kept only if, as they are, they are right on the labelled target clearly more often than chance.
+    """
+
+    reuse: bool | None = None
+    """Keep the rows of shared classes: always, never, or (None) if they work on the labelled target."""
+
+    def apply(self, model: Model, problem: Problem) -> Model:
+        """See `Edit.apply`."""
+        old, known = model.head, {name: row for row, name in enumerate(model.classes)}
+        model.head = problem.task.build_head(model.backbone.feature_dim)
+        model.classes = problem.target.train.classes
+        shared = [(new, known[name]) for new, name in enumerate(model.classes) if name in known]
+        if self.reuse is not False and shared and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
+            to, of = (list(rows) for rows in zip(*shared, strict=True))
+            if self.reuse or _works(model, old, of, to, problem):
+                with torch.no_grad():
+                    model.head.weight[to] = old.weight[of]
+                    model.head.bias[to] = old.bias[of]
+        return model
+
+
+def _works(model: Model, head: nn.Linear, rows: list[int], labels: list[int], problem: Problem) -> bool:
+    """Whether the source's rows are right twice as often as chance on the labelled target, as they are."""
+    train = problem.target.train
+    x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
+    with torch.no_grad():
+        found = np.array(labels)[head(x.to(head.weight.device))[:, rows].argmax(1).cpu().numpy()]
+    return bool((found == train.labels).mean() > 2 / len(train.classes))

@@ -1,0 +1,104 @@
+"""The batches of a stream: batch t is a function of (seed, stream, t), so a resumed run draws what it would have drawn."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regraft.augment import Augment
+from regraft.backbones._base import Network, Preprocess
+from regraft.core.batch import Batch, Stream
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.runtime import Runtime
+
+REMEMBER_BYTES = 2 << 30
+"""Activations of a frozen prefix are remembered up to this size."""
+
+
+def to_tensor(pixels: np.ndarray, preprocess: Preprocess, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
+    """Pictures (B, S, S, 3) uint8 as normalised inputs (B, 3, S, S), channels last in memory."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255)
+    if augment is not None and draws is not None:
+        x = augment.apply(x, draws)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (preprocess.mean, preprocess.std))
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class Feed:
+    """Endless batches of one stream. Epochs are whole permutations; a batch may reach from one into the next.
+
+    ``views``: how many variants of each picture there are; None for a new one each epoch.
+    """
+
+    def __init__(self, dataset: Dataset, stream: Stream, seed: int, preprocess: Preprocess, runtime: Runtime) -> None:
+        self.dataset, self.stream, self.seed = dataset, stream, seed
+        self.preprocess, self.runtime = preprocess, runtime
+        self.batch_size, self.views = 32, None
+        self.augment: Augment | None = None
+        self._order: dict[int, np.ndarray] = {}
+        self._draws: dict[int, Tensor] = {}
+        self._memory: Tensor | None = None
+        self._start = 0
+
+    def vary(self, batch_size: int, augment: Augment | None, views: int | None) -> "Feed":
+        """Set the size of batches (at most all examples) and how pictures vary."""
+        self.batch_size = min(batch_size, len(self.dataset))
+        self.augment, self.views = augment, 1 if augment is None else views
+        return self
+
+    def batch(self, step: int) -> Batch:
+        """The batch of ``step``."""
+        n, size = len(self.dataset), self.batch_size
+        position = np.arange(step * size, (step + 1) * size)
+        epochs = position // n
+        index = np.concatenate([self._permutation(e)[position[epochs == e] % n] for e in np.unique(epochs)])
+        view = np.array([self._view(e) for e in epochs])
+        return Batch(self.runtime.send(self._inputs(index, view)), self._targets(index), self._start)
+
+    def remember(self, network: Network, stop: int) -> bool:
+        """Forward every view of every picture through the first ``stop`` stages, once; False if that is too large."""
+        if self.views is None or stop == 0:
+            return False
+        rows: list[Tensor] = []
+        each = np.arange(len(self.dataset))
+        for view in range(self.views):
+            for part in np.array_split(each, max(1, len(each) // 64)):
+                x = self.runtime.send(self._inputs(part, np.full(len(part), view)))
+                with torch.no_grad(), self.runtime.compute(network):
+                    rows.append(network(x, 0, stop))
+                if sum(r.nbytes for r in rows[-1:]) * len(each) * self.views / len(part) > REMEMBER_BYTES:
+                    return False
+        self._memory = torch.cat(rows)
+        self._start = stop
+        return True
+
+    def _inputs(self, index: np.ndarray, view: np.ndarray) -> Tensor:
+        if self._memory is not None:
+            return self._memory[torch.from_numpy(view * len(self.dataset) + index)]
+        draws = None
+        if self.augment is not None:
+            draws = torch.stack([self._drawn(int(v))[i] for i, v in zip(index, view, strict=True)])
+        return to_tensor(self.dataset.pixels[self.dataset.rows[index]], self.preprocess, self.augment, draws)
+
+    def _targets(self, index: np.ndarray) -> Tensor | None:
+        if self.stream is Stream.UNLABELED:
+            return None
+        return self.runtime.send(torch.from_numpy(self.dataset.labels[index]))
+
+    def _view(self, epoch: int) -> int:
+        return int(epoch) if self.views is None else int(epoch) % self.views
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch not in self._order:
+            generator = np.random.default_rng(derive(self.seed, self.stream, "order", int(epoch)))
+            self._order = {e: o for e, o in self._order.items() if e >= epoch - 1}
+            self._order[epoch] = generator.permutation(len(self.dataset))
+        return self._order[epoch]
+
+    def _drawn(self, view: int) -> Tensor:
+        if view not in self._draws:
+            if self.views is None:  # each epoch's draws are used once
+                self._draws = {v: d for v, d in self._draws.items() if v >= view - 1}
+            assert self.augment is not None
+            self._draws[view] = self.augment.draw(len(self.dataset), self.seed, self.stream, view)
+        return self._draws[view]

@@ -1,0 +1,27 @@
+"""Logistic regression."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from regraft.core.config import settings
+from regraft.heads._base import ClassicalHead
+from regraft.heads._standard import layer, moments, spread
+
+
+@settings
+class Logistic(ClassicalHead):
+    """Multinomial logistic regression with an L2 penalty on standardised features.
+
+    Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.
+    """
+
+    strength: float = 0.01
+    """Inverse of the penalty (scikit-learn's C); small, because features outnumber labels."""
+
+    def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
+        """See `ClassicalHead.fit`."""
+        mean, deviation = moments(features)
+        model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
+        model.fit((features - mean) / deviation, labels)
+        return layer(*spread(model.coef_, model.intercept_, model.classes_, outputs), mean, deviation)

@@ -1,0 +1,31 @@
+"""Linear support vector machine."""
+
+import numpy as np
+from sklearn.svm import LinearSVC
+from torch import nn
+
+from regraft.core.config import settings
+from regraft.heads._base import ClassicalHead
+from regraft.heads._standard import layer, moments, spread
+
+
+@settings
+class Svm(ClassicalHead):
+    """One-against-rest linear support vector machine on standardised features.
+
+    Its margins are used as the logits of the class probabilities.
+    Reference: Cortes and Vapnik, Support-vector networks, Machine Learning 1995.
+    """
+
+    strength: float = 0.001
+    """Inverse of the penalty (scikit-learn's C)."""
+    sharpness: float = 4.0
+    """Factor from margins to logits; margins lie near one, too flat for probabilities."""
+
+    def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
+        """See `ClassicalHead.fit`."""
+        mean, deviation = moments(features)
+        model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
+        model.fit((features - mean) / deviation, labels)
+        weight, bias = spread(model.coef_ * self.sharpness, model.intercept_ * self.sharpness, model.classes_, outputs)
+        return layer(weight, bias, mean, deviation)

@@ -1,0 +1,39 @@
+"""The contract of methods: a named list of phases."""
+
+from abc import ABC, abstractmethod
+from dataclasses import fields, replace
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from regraft.model import Problem
+from regraft.training import Phase
+
+
+class Need(StrEnum):
+    """What must be at hand, beyond labelled target examples, for a method to run."""
+
+    SOURCE_MODEL = "a trained source model"
+    SOURCE_DATA = "labelled source data"
+    UNLABELED = "unlabelled target examples"
+
+
+class Method(ABC):
+    """Options of a method. Those that descend have a field ``descent``, whose ``steps`` are shared among the phases."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL})
+    """What must be at hand."""
+
+    @abstractmethod
+    def phases(self, problem: Problem) -> tuple[Phase, ...]:
+        """The phases for ``problem``. Reads the problem, trains nothing."""
+
+    @property
+    def descends(self) -> bool:
+        """Whether the method trains by descent, so that steps cost time."""
+        return any(f.name == "descent" for f in fields(self))  # type: ignore[arg-type]
+
+    def with_steps(self, steps: int) -> Self:
+        """The same method with ``steps`` steps in all."""
+        if not self.descends:
+            return self
+        return replace(self, descent=replace(self.descent, steps=steps))  # type: ignore[type-var, attr-defined]

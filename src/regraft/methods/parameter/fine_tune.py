@@ -1,0 +1,28 @@
+"""All weights, from the source's."""
+
+from regraft.core.config import settings
+from regraft.edits.freeze import Freeze
+from regraft.edits.new_head import NewHead
+from regraft.edits.set_norm import SetNorm
+from regraft.methods._base import Method
+from regraft.model import Problem
+from regraft.optimisation import Descent
+from regraft.terms._base import Weighted
+from regraft.terms.supervised import Supervised
+from regraft.training import Phase
+
+
+@settings
+class FineTune(Method):
+    """Start from the source's weights, give it a head for the target, train everything.
+
+    Reference: Yosinski et al., How transferable are features in deep neural networks?, NeurIPS 2014.
+    """
+
+    descent: Descent = Descent(rate=1e-3, average=0.98)
+    """How to train."""
+
+    def phases(self, problem: Problem) -> tuple[Phase, ...]:
+        """See `Method.phases`."""
+        edits = (NewHead(), Freeze(keep=None), SetNorm())
+        return (Phase(edits=edits, terms={"task": Weighted(term=Supervised())}, descent=self.descent),)

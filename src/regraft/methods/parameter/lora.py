@@ -1,0 +1,32 @@
+"""Low-rank updates of frozen weights."""
+
+from regraft.core.config import settings
+from regraft.edits import lora as edits
+from regraft.edits.merge_lora import MergeLora
+from regraft.edits.new_head import NewHead
+from regraft.methods._base import Method
+from regraft.model import Problem
+from regraft.optimisation import Descent
+from regraft.terms._base import Weighted
+from regraft.terms.supervised import Supervised
+from regraft.training import Phase
+
+
+@settings
+class Lora(Method):
+    """Freeze the source's weights and train low-rank updates of them and a new head; the updates are merged at the end.
+
+    Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3.
+    """
+
+    adapter: edits.Lora = edits.Lora()
+    """The shape of the updates."""
+    descent: Descent = Descent(rate=3e-3, average=0.98)
+    """How to train."""
+
+    def phases(self, problem: Problem) -> tuple[Phase, ...]:
+        """See `Method.phases`."""
+        train = Phase(
+            edits=(NewHead(), self.adapter), terms={"task": Weighted(term=Supervised())}, descent=self.descent
+        )
+        return (train, Phase(edits=(MergeLora(),)))

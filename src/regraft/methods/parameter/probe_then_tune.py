@@ -1,0 +1,41 @@
+"""The head first, then the last blocks at a smaller rate."""
+
+from dataclasses import replace
+
+from regraft.core.config import settings
+from regraft.edits.freeze import Freeze
+from regraft.edits.new_head import NewHead
+from regraft.edits.set_norm import SetNorm
+from regraft.methods._base import Method
+from regraft.model import Problem
+from regraft.optimisation import Descent
+from regraft.terms._base import Weighted
+from regraft.terms.supervised import Supervised
+from regraft.training import Phase
+
+
+@settings
+class ProbeThenTune(Method):
+    """The textbook recipe: train the head on frozen features, then unfreeze the last blocks at a smaller rate.
+
+    The frozen first blocks run once for each of a few remembered variants of a picture, not once an epoch.
+    Reference: Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution, ICLR 2022.
+    """
+
+    blocks: float = 0.6
+    """Share of the backbone's blocks, counted from the last, that the second phase trains."""
+    probe: float = 0.2
+    """Share of the steps that train the head alone."""
+    descent: Descent = Descent(rate=1e-3, average=0.98, views=8)
+    """How to train the second phase; the head alone is trained at ten times this rate."""
+
+    def phases(self, problem: Problem) -> tuple[Phase, ...]:
+        """See `Method.phases`."""
+        task = {"task": Weighted(term=Supervised())}
+        first = max(1, round(self.probe * self.descent.steps))
+        probe = replace(self.descent, steps=first, rate=10 * self.descent.rate, average=0.0)
+        tune = replace(self.descent, steps=max(1, self.descent.steps - first))
+        return (
+            Phase(edits=(NewHead(), Freeze()), terms=task, descent=probe),
+            Phase(edits=(Freeze(keep=self.blocks), SetNorm()), terms=task, descent=tune),
+        )

@@ -1,0 +1,90 @@
+"""Backbone plus head, and the Problem: all that a method may see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+
+from regraft.backbones._base import Backbone, Network
+from regraft.core.batch import Batch, View
+from regraft.data.dataset import Domain
+from regraft.features import Memory
+from regraft.tasks._base import Task
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+class Model(nn.Module):
+    """A backbone and a head.
+
+    Batch normalisation uses the statistics of the batch only where it may also learn: frozen layers, and all layers of
+    the backbone when ``frozen_norm`` is set, keep their stored statistics in training.
+    """
+
+    def __init__(self, backbone: Network, head: nn.Module, classes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.backbone, self.head, self.classes = backbone, head, classes
+        self.frozen_norm = False
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs (B, 3, S, S) to outputs (B, K)."""
+        return self.head(self.backbone(inputs))
+
+    def view(self, batch: Batch) -> View:
+        """Features and outputs of a batch, whose inputs may be remembered activations."""
+        features = self.backbone(batch.inputs, batch.start).float()
+        return View(features, self.head(features), batch.targets)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode; frozen stages and frozen batch normalisation stay in evaluation mode."""
+        super().train(mode)
+        for stage in self.backbone.stages[: self.frozen_stages()]:
+            stage.eval()
+        for norm in (m for m in self.backbone.modules() if isinstance(m, NORMS)):
+            learns = any(p.requires_grad for p in norm.parameters())
+            norm.train(norm.training and learns and not self.frozen_norm)
+        return self
+
+    def frozen_stages(self) -> int:
+        """How many leading stages of the backbone no descent can change: their outputs may be remembered."""
+        for number, stage in enumerate(self.backbone.stages):
+            if any(p.requires_grad for p in stage.parameters()):
+                return number
+        return len(self.backbone.stages)
+
+    def depth_groups(self) -> list[list[nn.Parameter]]:
+        """Trainable parameters by depth, stem first, head last: for layer-wise rates and gradual unfreezing."""
+        groups = [[p for p in m.parameters() if p.requires_grad] for m in (*blocks(self.backbone), self.head)]
+        known = {id(p) for group in groups for p in group}
+        groups[0] += [p for p in self.backbone.parameters() if p.requires_grad and id(p) not in known]
+        return groups
+
+
+def blocks(network: Network) -> list[nn.Module]:
+    """The parts of a network that hold parameters, stem first: what freezing and unfreezing count in."""
+    return [m for m in _leaves(network) if any(True for _ in m.parameters())]
+
+
+def _leaves(network: Network) -> Iterator[nn.Module]:
+    yield from network.stages if network.inner_blocks is None else network.inner_blocks
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a method may see. The holdout is not in here.
+
+    ``source_model`` is the trained network to start from, None when there is none; ``source`` the labelled source data,
+    None when there are none. ``frozen_norm`` is what was measured about the source's batch normalisation: True if
+    features under batch statistics are worse than under the stored ones. ``memory`` says where forward passes run and where
+    their results are remembered.
+    """
+
+    task: Task
+    target: Domain
+    backbone: Backbone
+    seed: int
+    source_model: Model | None = None
+    source: Domain | None = None
+    frozen_norm: bool = False
+    memory: Memory = Memory()

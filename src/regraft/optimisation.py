@@ -1,0 +1,86 @@
+"""The optimiser of a descent: parameter groups by depth, rates by step."""
+
+import math
+
+import torch
+from torch import nn
+
+from regraft.augment import Augment
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.model import Model
+
+
+@settings
+class Descent:
+    """How a phase lowers its objective."""
+
+    steps: int = 200
+    """Optimiser steps."""
+    batch_size: int = 32
+    """Examples of each stream in a step; fewer if the stream has fewer."""
+    rate: float = 1e-3
+    """Largest learning rate, that of the deepest layers."""
+    optimizer: str = "adamw"
+    """``adamw``, ``sgd`` (with momentum) or ``rmsprop``."""
+    momentum: float = 0.9
+    """Momentum of ``sgd``."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay (an L2 penalty for ``sgd`` and ``rmsprop``)."""
+    layer_decay: float = 1.0
+    """Factor on the rate for each block further from the head."""
+    head_factor: float = 1.0
+    """Factor on the rate of the head."""
+    warmup: float = 0.1
+    """Share of the steps over which the rate grows from zero."""
+    schedule: str = "cosine"
+    """After the warm-up: ``cosine`` (down to zero) or ``constant``."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 for no limit."""
+    average: float = 0.0
+    """Decay of the running average of the weights, which then is the result; 0 for none."""
+    micro_batch: int | None = None
+    """Examples forwarded at once; gradients of a batch are accumulated. Halved when memory runs out."""
+    augment: Augment | None = Augment()
+    """How pictures are varied; None for not at all."""
+    views: int | None = None
+    """Variants of each picture; None for new ones each epoch. With a number, frozen layers run once per variant."""
+    patience: int | None = None
+    """Validations without a better score after which the descent stops (with a selector)."""
+    validate_every: int = 20
+    """Steps between validations (with a selector)."""
+
+
+def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optimizer:
+    """An optimiser of the parameters that may learn, each group with its own ``factor`` on the rate.
+
+    Raises:
+        UserError: an optimiser of another name.
+    """
+    depths = model.depth_groups()
+    groups = []
+    for depth, parameters in enumerate(depths):
+        last = depth == len(depths) - 1
+        factor = options.head_factor if last else options.layer_decay ** (len(depths) - 2 - depth)
+        groups += [{"params": parameters, "factor": factor}] if parameters else []
+    extra = [p for p in bound.parameters() if p.requires_grad]
+    groups += [{"params": extra, "factor": options.head_factor}] if extra else []
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(groups, options.rate, weight_decay=options.weight_decay, fused=True)
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, options.rate, options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
+        )
+    if options.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, options.rate, weight_decay=options.weight_decay)
+    raise UserError(f"option 'optimizer' is {options.optimizer!r}; choose adamw, sgd or rmsprop")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, options: Descent, step: int) -> None:
+    """Set every group's rate for ``step``: a pure function of the step, so there is no schedule to save."""
+    warm = max(1, round(options.warmup * options.steps))
+    rate = options.rate * min(1.0, (step + 1) / warm)
+    if options.schedule == "cosine" and step >= warm:
+        rate *= 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, options.steps - warm)))
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]

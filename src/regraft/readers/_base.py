@@ -1,0 +1,119 @@
+"""The contract of readers, and ``read``, which finds the reader that a path needs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from regraft.core import catalog
+from regraft.core.config import build, settings
+from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+
+# Folders that hold parts of a data set; when all the classes have such names, the user pointed one level too high.
+_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "holdout"})
+
+
+@settings
+class Reader(ABC):
+    """Options of one way to read examples. The first line of an entry's docstring says what it reads."""
+
+    labelled: bool = True
+    """Read labels; if not, whatever could tell them is ignored and every example is taken."""
+
+    @staticmethod
+    @abstractmethod
+    def matches(path: Path) -> bool:
+        """Whether this reader is the one for ``path``, which exists; cheap."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Examples:
+        """The examples at ``path``, in an order that does not depend on the file system.
+
+        Raises:
+            UserError: what is there cannot be read as examples; names the file or row and the fix.
+        """
+
+
+def read(path: str | Path, labelled: bool = True, at_least: int = 2) -> Examples:
+    """The examples at ``path``, by whichever reader of the catalogue fits.
+
+    Args:
+        path: a folder or file.
+        labelled: whether labels are needed; if not, they are withheld.
+        at_least: examples that each class needs, and classes (up to two): 2 to learn and judge, 1 for a test set.
+
+    Raises:
+        UserError: nothing is there (with the nearest name), no reader fits, or the examples do not do.
+    """
+    path = Path(path)
+    examples = _reader(path, labelled).read(path)
+    if not len(examples):
+        raise UserError(_nothing(path, examples))
+    if labelled:
+        _check_classes(path, examples, at_least)
+    return examples
+
+
+def _reader(path: Path, labelled: bool) -> Reader:
+    if not path.exists():
+        raise UserError(_missing(path))
+    kinds = {name: catalog.find("readers", name) for name in catalog.names("readers")}
+    for name, kind in kinds.items():
+        if kind.matches(path):
+            reader: Reader = build(kind, {"labelled": labelled}, f"readers/{name}")
+            return reader
+    readable = "; ".join((kind.__doc__ or name).splitlines()[0].rstrip(".") for name, kind in kinds.items())
+    what = f"a file of type {path.suffix!r}" if path.suffix else "a file without an ending"
+    raise UserError(f"{path} is {what}, which no reader knows; give one of these instead: {readable}")
+
+
+def _missing(path: Path) -> str:
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        return f"there is no folder or file {path}, nor its parent folder; check the path"
+    near = get_close_matches(path.name, sorted(p.name for p in parent.iterdir()), 1, 0.5)
+    fix = f"did you mean {path.parent / near[0]}?" if near else "check the path"
+    return f"there is no folder or file {path}; {fix}"
+
+
+def _nothing(path: Path, examples: Examples) -> str:
+    """Why a set is empty: no candidates at all, or none of them readable."""
+    if not examples.skipped:
+        return f"no pictures found in {path}; put pictures there, or give another path"
+    first = examples.skipped[0]
+    return (
+        f"none of the {len(examples.skipped)} files in {path} can be read as a picture "
+        f"(the first: {first.path.name}: {first.reason}); replace them, or give another path"
+    )
+
+
+def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
+    counts = examples.counts()
+    if counts and all(name.lower() in _PARTS for name in counts):
+        raise UserError(f"{path} holds parts of a data set, {_names(counts)}, not classes; give one of those folders")
+    empty = [name for name, count in counts.items() if not count]
+    if empty:
+        raise UserError(
+            f"no readable picture in {path} for {_names(empty)}{_lost(examples)}; add pictures or remove the class"
+        )
+    if len(counts) < min(at_least, 2):
+        raise UserError(f"{path} has one class only, {_names(counts)}; give at least 2 classes to tell apart")
+    few = [name for name, count in counts.items() if count < at_least]
+    if few:
+        raise UserError(
+            f"only {counts[few[0]]} readable picture in {path} for {_names(few)}{_lost(examples)}; "
+            f"at least {at_least} are needed in each class: one to learn from, one to judge by"
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return ", ".join(quoted[:5]) + (f" and {len(quoted) - 5} more" if len(quoted) > 5 else "")
+
+
+def _lost(examples: Examples) -> str:
+    if not examples.skipped:
+        return ""
+    first = examples.skipped[0]
+    return f" ({len(examples.skipped)} file(s) skipped, the first: {first.path.name}: {first.reason})"

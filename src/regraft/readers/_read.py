@@ -1,0 +1,73 @@
+"""Open every listed picture once: whether it can be read, and its digest."""
+
+import hashlib
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from regraft.data.examples import PICTURES, Examples, Skipped
+
+LARGEST = 178_956_970  # pixels: where Pillow, too, takes a picture for an attack (twice its MAX_IMAGE_PIXELS)
+_TOO_LARGE = f"larger than {LARGEST // 10**6} megapixels; make it smaller"
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its complaints about odd files land on stderr
+
+
+def checked(listed: Examples) -> Examples:
+    """``listed`` with digests, without the pictures that cannot be read: those join ``skipped``, with the reason.
+
+    Each file is decoded once, in threads. A JPEG is decoded at an eighth of its size, which still reads the entire
+    stream and so sees a truncation.
+    """
+    results = _examine(listed.paths)
+    good = [i for i, (_, fault) in enumerate(results) if not fault]
+    bad = tuple(Skipped(path, fault) for path, (_, fault) in zip(listed.paths, results, strict=True) if fault)
+    filled = replace(listed, digests=tuple(digest for digest, _ in results)).take(good)
+    return replace(filled, skipped=listed.skipped + bad)
+
+
+def _examine(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Digest and fault of each file; one of the two is empty."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
+        return list(pool.map(_check, paths))
+
+
+def _check(path: Path) -> tuple[str, str]:
+    try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait forever
+            return "", "not a regular file"
+        with path.open("rb") as file:
+            fault = _fault(file)
+            if fault:
+                return "", fault
+            file.seek(0)
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest(), ""
+    except OSError as error:
+        return "", f"cannot be opened: {error.strerror or error}"
+
+
+def _fault(file: BinaryIO) -> str:
+    """Why ``file`` is not a readable picture; empty if it is one."""
+    if not os.fstat(file.fileno()).st_size:
+        return "empty file"
+    try:
+        with Image.open(file, formats=PICTURES) as picture:
+            if picture.width * picture.height > LARGEST:
+                return _TOO_LARGE
+            picture.draft("L", (1, 1))
+            picture.load()
+    except Image.DecompressionBombError:
+        return _TOO_LARGE
+    except UnidentifiedImageError:
+        return "not a picture"
+    except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
+        return f"corrupt or truncated picture: {error or type(error).__name__}"
+    return ""

@@ -1,0 +1,134 @@
+"""The contract of scores: a prediction, without training, of how well a source will transfer."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+from scipy.linalg import eigh
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from regraft.core import catalog
+from regraft.core.errors import UserError
+
+_SMALL = 2**20  # entries of the features
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one source on the labelled target, before any training.
+
+    ``features`` (N, D): of the source's backbone. ``labels`` (N,): integers, any values.
+    ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
+    ``parameters``: how many weights the source has, or None.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    source_probabilities: np.ndarray | None = None
+    parameters: int | None = None
+
+
+class Score(ABC):
+    """A number for one source; higher predicts better transfer. Independent of the order of the examples."""
+
+    scale_free: ClassVar[bool] = False
+    """Whether multiplying all features by one positive number leaves the score as it is."""
+    noise_safe: ClassVar[bool] = True
+    """Whether, as a rule, noise scores below informative features, also with more features than examples."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of the fields of the evidence that the score reads."""
+        return frozenset({"features", "labels"})
+
+    def __call__(self, evidence: Evidence) -> float:
+        """Check what is needed and score it.
+
+        Raises:
+            UserError: something needed is missing, malformed or not finite, or all labels are the same.
+        """
+        checked = _checked(evidence, self.needs, catalog.name_of(type(self)) or type(self).__name__)
+        # On small matrices, waking and waiting for threads costs more than the arithmetic; on a busy machine far more.
+        small = np.size(checked.features) < _SMALL
+        with _threads().limit(limits=1 if small else None, user_api="blas"):
+            return float(self.measure(checked))
+
+    @abstractmethod
+    def measure(self, evidence: Evidence) -> float:
+        """Score checked evidence: float64 arrays, labels 0 to C - 1, C >= 2, each of which occurs."""
+
+
+def credit(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Accuracy per example (N,) expected when ties for the most ``votes`` (N, C) are broken by lot; in [0, 1]."""
+    winners = votes >= votes.max(1, keepdims=True) - 1e-9  # votes that differ by rounding only are tied
+    return np.asarray(winners[np.arange(len(labels)), labels] / winners.sum(1))
+
+
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Indicators (N, C), float64, of ``labels`` (N,) in 0 to C - 1."""
+    return np.eye(labels.max() + 1)[labels]
+
+
+def spectrum(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors (N, R) and squared singular values (R,) of ``x`` (N, D) of rank R.
+
+    From the smaller of the two Gram matrices, min(N, D) on a side: much faster than a decomposition of ``x``.
+    """
+    wide = len(x) <= x.shape[1]
+    values, vectors = eigh(x @ x.T if wide else x.T @ x, driver="evd", overwrite_a=True, check_finite=False)
+    keep = values > max(values[-1], 0) * max(x.shape) * np.finfo(x.dtype).eps
+    values, vectors = values[keep], vectors[:, keep]
+    return (vectors if wide else x @ vectors / np.sqrt(values)), values
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """The thread pools of the linear algebra libraries; finding them takes a while."""
+    return ThreadpoolController()
+
+
+def _checked(evidence: Evidence, needs: frozenset[str], name: str) -> Evidence:
+    """The evidence with what is needed made uniform: see ``Score.measure``."""
+    for field in sorted(needs):
+        if getattr(evidence, field) is None:
+            raise UserError(f"the score {name!r} needs {field}, which this source does not have; choose another score")
+    labels = _labels(evidence.labels) if "labels" in needs else evidence.labels
+    features, probabilities = evidence.features, evidence.source_probabilities
+    if "features" in needs:
+        features = _matrix(features, "features", len(labels))
+    if "source_probabilities" in needs and probabilities is not None:
+        probabilities = _matrix(probabilities, "source_probabilities", len(labels))
+        _check_probabilities(probabilities)
+    return replace(evidence, features=features, labels=labels, source_probabilities=probabilities)
+
+
+def _matrix(values: np.ndarray, field: str, count: int) -> np.ndarray:
+    """``values`` as a finite float64 matrix of ``count`` rows."""
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim != 2 or not matrix.size:
+        raise UserError(f"{field} must be a non-empty matrix, one row an example, got shape {matrix.shape}")
+    if len(matrix) != count:
+        raise UserError(f"{field} has {len(matrix)} rows but there are {count} labels")
+    finite = np.isfinite(matrix).all(1)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise UserError(f"{field} must be finite, but {len(bad)} rows are not, first row {bad[0]}; leave them out")
+    return matrix
+
+
+def _labels(values: np.ndarray) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or labels.dtype.kind not in "iub":
+        raise UserError(f"labels must be a list of integers, got shape {labels.shape} of {labels.dtype}")
+    classes, indices = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise UserError(f"scoring needs examples of at least two classes, got {len(classes)}")
+    return indices
+
+
+def _check_probabilities(rows: np.ndarray) -> None:
+    wrong = np.flatnonzero((rows.min(1) < 0) | (abs(rows.sum(1) - 1) > 0.01))  # half precision is off by 0.001
+    if len(wrong):
+        raise UserError(f"rows of source_probabilities must be positive and sum to 1, but row {wrong[0]} does not")

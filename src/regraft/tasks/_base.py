@@ -1,0 +1,30 @@
+"""The contract of tasks: what is learned, with which head, loss, utility and metrics."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from torch import Tensor, nn
+
+
+class Task(ABC):
+    """What is learned on a domain."""
+
+    @abstractmethod
+    def build_head(self, feature_dim: int) -> nn.Module:
+        """A new head from features (B, ``feature_dim``) to the task's outputs."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """What a descent lowers: a scalar."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Outputs (B, K) as a user reads them: for classification, class probabilities (B, K)."""
+
+    @abstractmethod
+    def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """How good each prediction is, higher is better: (..., N, K) and (N,) to (..., N). Paired tests read this."""
+
+    @abstractmethod
+    def metrics(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """The named figures of a report, from predictions (N, K) and targets (N,)."""

@@ -1,0 +1,65 @@
+"""The contract of terms: one summand of the objective, inside the loop."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from regraft.core.batch import Batch, Stream, View
+from regraft.core.config import Choice, settings
+from regraft.model import Model, Problem
+
+
+class Round:
+    """One step of training as terms see it; each stream is forwarded at most once, when first asked for.
+
+    ``progress`` in [0, 1) is the share of the phase that is done.
+    """
+
+    def __init__(self, model: Model, batches: Mapping[Stream, Batch], progress: float) -> None:
+        self.model, self.batches, self.progress = model, batches, progress
+        self._views: dict[Stream, View] = {}
+
+    def view(self, stream: Stream) -> View:
+        """Features and outputs of ``stream``. Streams are forwarded apart: each has its own batch statistics."""
+        if stream not in self._views:
+            self._views[stream] = self.model.view(self.batches[stream])
+        return self._views[stream]
+
+
+class Bound(nn.Module, ABC):
+    """A term fixed to one model. Its parameters train and are saved with the model's, and dropped after the phase."""
+
+    @abstractmethod
+    def forward(self, round_: Round) -> Tensor:
+        """The value of the term at this step, a scalar, before weighting."""
+
+
+class Term(ABC):
+    """Options of one summand of the objective."""
+
+    @property
+    @abstractmethod
+    def needs(self) -> frozenset[Stream]:
+        """Streams that a step must draw for this term."""
+
+    @abstractmethod
+    def bind(self, model: Model, problem: Problem) -> Bound:
+        """Fix the term to a model. Called once per phase, after the edits and before the first step."""
+
+
+@settings
+class Weighted:
+    """A term times a weight that may grow over the phase."""
+
+    term: Annotated[Term, Choice("terms")]
+    """What is added to the objective."""
+    weight: float = 1.0
+    """Weight at the end of the ramp."""
+    ramp: float = 0.0
+    """Share of the phase over which the weight grows linearly from zero."""
+
+    def at(self, progress: float) -> float:
+        """The weight at ``progress`` in [0, 1)."""
+        return self.weight * (min(1.0, progress / self.ramp) if self.ramp else 1.0)

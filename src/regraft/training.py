@@ -1,0 +1,241 @@
+"""The one training loop: phases of edits and descents on a sum of terms."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from regraft import checkpoint
+from regraft.core.batch import Batch, Stream
+from regraft.core.config import Choice, settings
+from regraft.core.errors import CandidateError
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.edits._base import AnyEdit
+from regraft.feeding import Feed
+from regraft.model import Model, Problem
+from regraft.optimisation import Descent, build, set_rate
+from regraft.runtime import Runtime
+from regraft.selectors._base import Selector
+from regraft.terms._base import Round, Weighted
+
+
+@settings
+class Phase:
+    """Some edits, then a descent on a weighted, named sum of terms."""
+
+    edits: tuple[AnyEdit, ...] = ()
+    """Changes to the model, in order."""
+    terms: dict[str, Weighted] = field(default_factory=dict)
+    """The summands of the objective by name; with none, there is no descent."""
+    descent: Descent = Descent()
+    """How to lower the objective."""
+    select: Annotated[Selector, Choice("selectors")] | None = None
+    """What picks the step whose weights are kept; None keeps the last."""
+
+    @property
+    def needs(self) -> frozenset[Stream]:
+        """The streams that a step draws."""
+        return frozenset().union(*(weighted.term.needs for weighted in self.terms.values()))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is: phase, step of steps, the value of each term."""
+
+    phase: int
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What training runs on and reports to.
+
+    ``checkpoint``: file that makes an interrupted run go on to bit-identical weights; None for no saving.
+    ``every``: seconds between savings. When they happen changes nothing in the result.
+    """
+
+    runtime: Runtime = Runtime()
+    log: Callable[[Progress], None] = lambda progress: None
+    checkpoint: Path | None = None
+    every: float = 5.0
+
+
+def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engine = Engine()) -> Model:
+    """Run the phases in order on a copy of ``model`` and return the copy, in evaluation mode.
+
+    Raises:
+        CandidateError: the loss is not a number, or memory runs out even for single examples.
+    """
+    model = deepcopy(model)
+    saved = checkpoint.load(engine.checkpoint) if engine.checkpoint else None
+    begin = saved[1]["phase"] if saved else 0
+    for number, phase in enumerate(phases):
+        # Edits are repeated on resuming: they rebuild the shape that the saved weights fit into.
+        torch.manual_seed(derive(problem.seed, "edits", number))
+        for edit in phase.edits:
+            model = edit.apply(model, problem)
+        if phase.terms and number >= begin:
+            live = _Live(model, phase, problem, engine, number)
+            live.restore(saved if number == begin else None)
+            live.descend()
+    return model.eval()
+
+
+class _Live:
+    """A descent under way: everything that changes from step to step, so everything that a checkpoint holds."""
+
+    def __init__(self, model: Model, phase: Phase, problem: Problem, engine: Engine, number: int) -> None:
+        self.model, self.phase, self.problem, self.engine, self.number = model, phase, problem, engine, number
+        self.options = phase.descent
+        self.bound = nn.ModuleDict({name: w.term.bind(model, problem) for name, w in phase.terms.items()})
+        engine.runtime.place(model)
+        engine.runtime.place(self.bound)
+        self.optimizer = build(model, self.bound, self.options)
+        self.average = [p.detach().clone() for p in self._learning()] if self.options.average else []
+        self.best: dict[str, Tensor] = {}
+        self.best_score, self.waited, self.step = -math.inf, 0, 0
+        self.micro = self.options.micro_batch or self.options.batch_size
+
+    def descend(self) -> None:
+        """Take the steps that are left, then put the weights to keep into the model."""
+        self.model.train()
+        feeds = {stream: self._feed(stream) for stream in sorted(self.phase.needs)}
+        last = time.monotonic()
+        while self.step < self.options.steps and not self._patience_is_over():
+            if self.engine.checkpoint and time.monotonic() - last > self.engine.every:
+                self._save(self.engine.checkpoint)
+                last = time.monotonic()
+            losses = self._take_step({stream: feed.batch(self.step) for stream, feed in feeds.items()})
+            self.step += 1
+            self.engine.log(Progress(self.number, self.step, self.options.steps, losses))
+            self._validate()
+        self._keep()
+
+    def _feed(self, stream: Stream) -> Feed:
+        seed = derive(self.problem.seed, "phase", self.number)
+        feed = Feed(_data(self.problem, stream), stream, seed, self.problem.backbone.preprocess, self.engine.runtime)
+        feed.vary(self.options.batch_size, self.options.augment, self.options.views)
+        feed.remember(self.model.backbone, self.model.frozen_stages())
+        return feed
+
+    def _take_step(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
+        while True:
+            # Dropout draws from the global generator: seeded by the step, it needs no saving either.
+            torch.manual_seed(derive(self.problem.seed, "step", self.number, self.step))
+            set_rate(self.optimizer, self.options, self.step)
+            self.optimizer.zero_grad()
+            try:
+                losses = self._backward(batches)
+                break
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.micro == 1:
+                    raise CandidateError("out of memory, even for one example at a time") from error
+                self.micro //= 2
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise CandidateError(f"not a number at step {self.step} of phase {self.number}: {losses}")
+        if self.options.clip:
+            nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], self.options.clip)
+        self.optimizer.step()
+        if self.average:
+            decay = min(self.options.average, (1 + self.step) / (10 + self.step))  # short runs forget their start sooner
+            torch._foreach_lerp_(self.average, [p.detach() for p in self._learning()], 1 - decay)
+        return losses
+
+    def _backward(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
+        longest = max(len(batch.inputs) for batch in batches.values())
+        parts = -(-longest // self.micro)
+        pieces = {stream: batch.split(parts) for stream, batch in batches.items()}
+        sums: dict[str, float] = dict.fromkeys(self.phase.terms, 0.0)
+        for i in range(parts):
+            round_ = Round(self.model, {s: p[i] for s, p in pieces.items()}, self.step / self.options.steps)
+            with self.engine.runtime.compute(self.model.backbone):
+                losses = {name: term(round_) for name, term in self.bound.items()}
+            weights = {name: self.phase.terms[name].at(round_.progress) / parts for name in losses}
+            torch.stack([weights[name] * loss.float() for name, loss in losses.items()]).sum().backward()
+            for name, loss in losses.items():
+                sums[name] += loss.item() / parts
+        return sums
+
+    def _validate(self) -> None:
+        if self.phase.select is None or (self.step % self.options.validate_every and self.step < self.options.steps):
+            return
+        score = self.phase.select(self.model, self.problem)
+        self.waited += 1
+        if score > self.best_score:
+            self.best_score, self.waited = score, 0
+            self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    def _patience_is_over(self) -> bool:
+        return self.options.patience is not None and self.waited > self.options.patience
+
+    def _keep(self) -> None:
+        if self.average:
+            for parameter, mean in zip(self._learning(), self.average, strict=True):
+                parameter.data.copy_(mean)
+        if self.best:
+            self.model.load_state_dict(self.best)
+
+    def _learning(self) -> Iterator[nn.Parameter]:
+        return (p for p in self.model.parameters() if p.requires_grad)
+
+    def _save(self, path: Path) -> None:
+        moments = self.optimizer.state_dict()["state"]
+        tensors: dict[str, Mapping[str, Tensor]] = {
+            "model": self.model.state_dict(),
+            "bound": self.bound.state_dict(),
+            "average": {str(i): t for i, t in enumerate(self.average)},
+            "best": self.best,
+            "optimizer": {f"{i}/{name}": t for i, named in moments.items() for name, t in named.items()},
+        }
+        names = ("step", "micro", "best_score", "waited")
+        checkpoint.save(path, tensors, {"phase": self.number, **{name: getattr(self, name) for name in names}})
+
+    def restore(self, saved: tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None) -> None:
+        """Go on from a checkpoint of this phase."""
+        if saved is None:
+            return
+        tensors, values = saved
+        self.model.load_state_dict(tensors["model"])
+        self.bound.load_state_dict(tensors.get("bound", {}))
+        self.average = [checkpoint.like(tensors["average"][str(i)], a) for i, a in enumerate(self.average)]
+        self.best = tensors.get("best", {})
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for key, tensor in tensors.get("optimizer", {}).items():
+            number, name = key.split("/")
+            owner = parameters[int(number)]
+            value = checkpoint.like(tensor, owner) if tensor.shape == owner.shape else tensor
+            self.optimizer.state[owner][name] = value
+        for name in ("step", "micro", "best_score", "waited"):
+            setattr(self, name, values[name])
+
+
+def _data(problem: Problem, stream: Stream) -> Dataset:
+    """The examples of a stream.
+
+    Raises:
+        ValueError: the problem does not have them; a method's declared needs keep this from happening in a race.
+    """
+    found = {
+        Stream.TARGET: problem.target.train,
+        Stream.UNLABELED: problem.target.unlabeled,
+        Stream.SOURCE: problem.source.train if problem.source else None,
+    }[stream]
+    if found is None:
+        raise ValueError(f"this problem has no {stream} examples")
+    return found
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in text

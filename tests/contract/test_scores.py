@@ -1,0 +1,185 @@
+"""Laws of every score."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from regraft.core import catalog
+from regraft.core.config import build, to_plain
+from regraft.core.errors import UserError
+from regraft.scores._base import Evidence, Score
+
+NAMES = catalog.names("scores")
+SHAPES = [(30, 90), (40, 40), (120, 10)]
+
+
+def make(name: str) -> Score:
+    return catalog.find("scores", name)()
+
+
+def draw(shape: tuple[int, int], seed: int = 0, gap: float = 4.0, classes: int = 3) -> Evidence:
+    """Balanced classes whose means lie ``gap`` from the origin in random directions; gap 0 is noise."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(shape[0]) % classes)
+    means = generator.standard_normal((classes, shape[1]))
+    means *= gap / np.linalg.norm(means, axis=1, keepdims=True)
+    logits = generator.standard_normal((shape[0], classes + 2))
+    logits[np.arange(shape[0]), labels] += gap
+    odds = np.exp(logits)
+    features = generator.standard_normal(shape) + means[labels]
+    return Evidence(features, labels, odds / odds.sum(1, keepdims=True), 10_000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_round_trip_and_needs_are_fields_of_the_evidence(name):
+    score = make(name)
+    plain = to_plain(score)
+    assert plain.pop("name") == name
+    assert build(type(score), plain) == score
+    assert "Reference:" in (type(score).__doc__ or "")
+    assert score.needs <= set(Evidence.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_the_examples_does_not_matter(name, shape):
+    score, evidence = make(name), draw(shape, gap=2.0)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(shape[0])
+        moved = Evidence(
+            evidence.features[order], evidence.labels[order], evidence.source_probabilities[order], evidence.parameters
+        )
+        assert score(moved) == pytest.approx(score(evidence), abs=2e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_names_of_the_classes_do_not_matter(name, shape):
+    score, evidence = make(name), draw(shape, gap=2.0)
+    for names in ([2, 0, 1], [1, 0, 2], [-7, 300, 12]):
+        renamed = replace(evidence, labels=np.array(names)[evidence.labels])
+        assert score(renamed) == pytest.approx(score(evidence), abs=2e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [n for n in NAMES if catalog.find("scores", n).noise_safe])
+def test_noise_never_outranks_informative_features(name, shape, classes):
+    score = make(name)
+    if "parameters" in score.needs:
+        pytest.skip("reads no features")
+    noise = [score(draw(shape, seed, 0.0, classes)) for seed in range(10)]
+    assert max(noise) < min(score(draw(shape, 100 + seed, 5.0, classes)) for seed in range(10))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if catalog.find("scores", n).noise_safe])
+def test_more_noise_features_do_not_help(name):
+    """The defect of the field's default LogME: on noise, its score grew with the width."""
+    score = make(name)
+    if "features" not in score.needs:
+        pytest.skip("reads no features")
+    signal = score(draw((50, 16), gap=4.0))
+    assert all(score(draw((50, width), seed, gap=0.0)) < signal for width in (64, 256, 1024) for seed in range(2))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if catalog.find("scores", n).scale_free])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scale_does_not_matter_where_the_score_says_so(name, shape):
+    score, evidence = make(name), draw(shape, gap=2.0)
+    for factor in (1e-3, 3.0, 1e3):
+        assert score(replace(evidence, features=factor * evidence.features)) == pytest.approx(score(evidence), abs=2e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gap_in_the_class_numbers_does_not_matter(name):
+    score, evidence = make(name), draw((40, 12), gap=2.0)
+    assert score(replace(evidence, labels=evidence.labels * 5)) == pytest.approx(score(evidence), abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_class_with_one_example_is_borne(name, shape):
+    evidence = draw(shape, gap=4.0)
+    labels = evidence.labels.copy()
+    labels[0] = 9
+    assert np.isfinite(make(name)(replace(evidence, labels=labels)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_degenerate_features_give_a_finite_score_without_warnings(name):
+    score, evidence = make(name), draw((30, 8))
+    cases = [
+        np.zeros((30, 8)),
+        np.full((30, 8), 0.1),
+        np.repeat(evidence.features[:, :1], 8, axis=1),
+        evidence.features[np.arange(30) // 2],
+        np.eye(3)[evidence.labels],
+        evidence.features.astype(np.float16),
+        (10 * evidence.features).astype(int),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = [score(replace(evidence, features=case)) for case in cases]
+    assert np.isfinite(values).all()
+    assert values[4] >= values[0], "features that copy the labels are not worse than none"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_examples_of_two_classes_give_a_number_or_a_clear_error(name):
+    score, evidence = make(name), draw((2, 4), classes=2)
+    if name == "linear_probe":  # nothing is left to test on
+        with pytest.raises(UserError, match="class with two examples"):
+            score(evidence)
+    else:
+        assert np.isfinite(score(evidence))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_evidence_is_named(name):
+    score, evidence = make(name), draw((20, 4))
+    for field in score.needs - {"features", "labels"}:
+        with pytest.raises(UserError, match=f"{name}.*{field}"):
+            score(replace(evidence, **{field: None}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_with_its_row(name, value):
+    score, evidence = make(name), draw((20, 4))
+    for field in score.needs & {"features", "source_probabilities"}:
+        bad = getattr(evidence, field).copy()
+        bad[7, 1] = value
+        with pytest.raises(UserError, match=f"{field}.*row 7"):
+            score(replace(evidence, **{field: bad}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_labels_are_refused(name):
+    score, evidence = make(name), draw((20, 4))
+    if "labels" not in score.needs:
+        pytest.skip("reads no labels")
+    for labels, message in [
+        (np.zeros(20, int), "two classes"),
+        (np.arange(20) / 3, "integers"),
+        (np.zeros((20, 2), int), "integers"),
+        (np.arange(19) % 2, "rows"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            score(replace(evidence, labels=labels))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_score_leaves_its_evidence_alone_and_repeats(name):
+    score, evidence = make(name), draw((30, 20))
+    arrays = (evidence.features, evidence.labels, evidence.source_probabilities)
+    before = [array.copy() for array in arrays]
+    assert score(evidence) == score(evidence)
+    assert all((old == new).all() for old, new in zip(before, arrays, strict=True))
+
+
+def test_probabilities_must_sum_to_one():
+    evidence = draw((20, 4))
+    with pytest.raises(UserError, match="row 0"):
+        make("leep")(replace(evidence, source_probabilities=2 * evidence.source_probabilities))

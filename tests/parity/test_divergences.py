@@ -1,0 +1,88 @@
+"""Divergences against golden numbers, closed forms and slow references.
+
+Golden numbers: shared/reference/methods.md, section 4.8, a transcription of the papers' formulas in float64.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from regraft.divergences.coral import Coral
+from regraft.divergences.mmd import Mmd, _median, _squared_distances
+
+
+def golden() -> tuple[np.ndarray, np.ndarray]:
+    i, j = np.arange(60)[:, None], np.arange(6)
+    x = np.sin(0.7 * (i + 1) * (j + 1) + 0.3 * j) + 0.8 * (j == i % 3)
+    return x[:40], 1.2 * x[20:] + 0.3
+
+
+@pytest.mark.parametrize(
+    ("divergence", "value"),
+    [
+        (Coral(), 0.009091),
+        (Mmd(bandwidth=6, scales=(1.0,)), 0.065815),
+        (Mmd(bandwidth=6, scales=(1.0,), unbiased=True), 0.030869),
+    ],
+)
+def test_golden(divergence, value):
+    assert divergence(*golden()).item() == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("shapes", [((5, 40), (9, 40)), ((30, 8), (20, 8)), ((8, 16), (8, 16))])
+def test_coral_is_the_distance_of_two_covariances_however_wide(shapes):
+    generator = np.random.default_rng(0)
+    a, b = (generator.standard_normal(shape) + 5 for shape in shapes)
+    slow = np.square(np.cov(a.T) - np.cov(b.T)).sum() / (4 * a.shape[1] ** 2)
+    assert Coral()(a, b).item() == pytest.approx(slow, rel=1e-9)
+
+
+def test_coral_of_scaled_identity_in_closed_form():
+    """Rows +-e_i sqrt(D) have covariance 2 D I / (2 D - 1); doubling them makes it four times that."""
+    dim = 3
+    a = np.vstack([np.eye(dim), -np.eye(dim)]) * dim**0.5
+    c = 2 * dim / (2 * dim - 1)
+    assert Coral()(a, 2 * a).item() == pytest.approx((3 * c) ** 2 * dim / (4 * dim**2))
+
+
+def test_mmd_of_two_points_in_closed_form():
+    a, b = np.zeros((1, 2)), np.array([[3.0, 4.0]])
+    for unbiased in (False, True):
+        value = Mmd(bandwidth=10, scales=(1.0, 2.0), unbiased=unbiased)(a, b).item()
+        assert value == pytest.approx(2 * (2 - np.exp(-25 / 10) - np.exp(-25 / 20)))
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_mmd_against_a_loop(unbiased):
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((7, 3)), generator.standard_normal((5, 3)) + 1
+    pooled = np.vstack([a, b])
+    squares = sorted(np.square(p - q).sum() for i, p in enumerate(pooled) for j, q in enumerate(pooled) if i != j)
+    width = squares[(len(squares) - 1) // 2]
+
+    def mean(x, y, same):
+        pairs = [(p, q) for i, p in enumerate(x) for j, q in enumerate(y) if not (same and unbiased and i == j)]
+        return np.mean([sum(np.exp(-np.square(p - q).sum() / (s * width)) for s in (0.5, 2.0)) for p, q in pairs])
+
+    slow = mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False)
+    assert Mmd(scales=(0.5, 2.0), unbiased=unbiased)(a, b).item() == pytest.approx(slow)
+
+
+def test_unbiased_mmd_of_one_distribution_averages_to_zero():
+    torch.manual_seed(0)
+    values = torch.stack([Mmd(unbiased=True)(torch.randn(20, 4), torch.randn(20, 4)) for _ in range(300)])
+    assert abs(values.mean()) < 3 * values.std() / 300**0.5
+    assert (values < 0).any()
+
+
+def test_median_leaves_self_distances_out_and_survives_collapse():
+    x = torch.tensor([[0.0], [1.0], [3.0]])
+    assert _median(_squared_distances(x)).item() == pytest.approx(4, rel=1e-5)
+    assert _median(torch.zeros(4, 4)).item() == 1
+
+
+def test_gradients_agree_with_finite_differences():
+    torch.manual_seed(0)
+    a, b = torch.randn(4, 3, dtype=torch.double, requires_grad=True), torch.randn(5, 3, dtype=torch.double) + 1
+    for divergence in (Coral(), Mmd(bandwidth=3.0), Mmd(bandwidth=3.0, unbiased=True)):
+        assert torch.autograd.gradcheck(lambda x, d=divergence: d(x, b), (a,))
