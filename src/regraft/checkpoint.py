@@ -18,7 +18,8 @@ def save(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], values: Mappin
     Raises:
         OSError: the disk is full or the folder is not writable; an older file at ``path`` is still whole.
     """
-    flat = {f"{group}/{name}": t.detach().cpu().contiguous() for group, named in tensors.items() for name, t in named.items()}
+    items = ((f"{group}/{name}", t) for group, named in tensors.items() for name, t in named.items())
+    flat = {key: tensor.detach().cpu().contiguous() for key, tensor in items}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     try:

@@ -1,4 +1,4 @@
-"""The batches of a stream: batch t is a function of (seed, stream, t), so a resumed run draws what it would have drawn."""
+"""The batches of a stream: batch t is a function of (seed, stream, t), so a resumed run draws what it would have."""
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ REMEMBER_BYTES = 2 << 30
 """Activations of a frozen prefix are remembered up to this size."""
 
 
-def to_tensor(pixels: np.ndarray, preprocess: Preprocess, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
+def to_tensor(
+    pixels: np.ndarray, preprocess: Preprocess, augment: Augment | None = None, draws: Tensor | None = None
+) -> Tensor:
     """Pictures (B, S, S, 3) uint8 as normalised inputs (B, 3, S, S), channels last in memory."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255)
     if augment is not None and draws is not None:
@@ -33,7 +35,8 @@ class Feed:
     def __init__(self, dataset: Dataset, stream: Stream, seed: int, preprocess: Preprocess, runtime: Runtime) -> None:
         self.dataset, self.stream, self.seed = dataset, stream, seed
         self.preprocess, self.runtime = preprocess, runtime
-        self.batch_size, self.views = 32, None
+        self.batch_size = 32
+        self.views: int | None = None
         self.augment: Augment | None = None
         self._order: dict[int, np.ndarray] = {}
         self._draws: dict[int, Tensor] = {}
@@ -51,8 +54,8 @@ class Feed:
         n, size = len(self.dataset), self.batch_size
         position = np.arange(step * size, (step + 1) * size)
         epochs = position // n
-        index = np.concatenate([self._permutation(e)[position[epochs == e] % n] for e in np.unique(epochs)])
-        view = np.array([self._view(e) for e in epochs])
+        index = np.concatenate([self._permutation(int(e))[position[epochs == e] % n] for e in np.unique(epochs)])
+        view = np.array([self._view(int(e)) for e in epochs])
         return Batch(self.runtime.send(self._inputs(index, view)), self._targets(index), self._start)
 
     def remember(self, network: Network, stop: int) -> bool:

@@ -76,8 +76,8 @@ class Problem:
 
     ``source_model`` is the trained network to start from, None when there is none; ``source`` the labelled source data,
     None when there are none. ``frozen_norm`` is what was measured about the source's batch normalisation: True if
-    features under batch statistics are worse than under the stored ones. ``memory`` says where forward passes run and where
-    their results are remembered.
+    features under batch statistics are worse than under the stored ones. ``memory`` says where forward passes run and
+    where their results are remembered.
     """
 
     task: Task

@@ -11,9 +11,6 @@ from torch import Tensor, nn
 
 from regraft.core.errors import UserError
 
-TINY = 2e6
-"""Multiplications per example below which a network is not worth measuring: launch costs rule, and fp32 is exact."""
-
 
 @dataclass(frozen=True)
 class Runtime:
@@ -60,7 +57,7 @@ def detect(device: str = "auto", precision: str = "auto") -> Runtime:
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     torch.set_flush_denormal(True)  # vanishing numbers slow a processor down thirty times
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("option 'device' is cuda, but no CUDA device is available; leave it out to run on the processor")
+        raise UserError("option 'device' is cuda, but there is no CUDA device; leave it out to run on the processor")
     known = ("auto", "fp32", "bf16", "bf16-mixed")
     if precision not in known:
         raise UserError(f"option 'precision' is {precision!r}; choose one of {', '.join(known)}")
@@ -75,13 +72,15 @@ def has_bf16(device: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() or "BF16" in capability
 
 
-def measure(network: nn.Module, sample: Tensor, training: bool, runtime: Runtime) -> tuple[Runtime, float]:
+def measure(
+    network: nn.Module, sample: Tensor, training: bool, runtime: Runtime, fixed: bool = False
+) -> tuple[Runtime, float]:
     """The fastest runtime for one network and direction, and its seconds per example.
 
-    Two timed passes of each variant; about a second in all. ``sample`` (B, 3, S, S).
+    Two timed passes of each variant; about a second in all. ``sample`` (B, 3, S, S). ``fixed``: only time ``runtime``.
     """
     options = [runtime]
-    if has_bf16(runtime.device):
+    if not fixed and has_bf16(runtime.device):
         options += [replace(runtime, precision=p) for p in (("bf16", "bf16-mixed") if training else ("bf16",))]
     network = deepcopy(network).train(training)  # a pass in training mode would change batch normalisation's statistics
     timed = [(_seconds(network, sample, training, option), option) for option in options]
@@ -125,6 +124,6 @@ def _grouped_in_fp32(module: nn.Module) -> list[Callable[[], None]]:
                 with torch.autocast(x.device.type, enabled=False):
                     return original(x.float())
 
-            layer.forward = forward  # type: ignore[method-assign]
+            layer.forward = forward  # type: ignore[method-assign, assignment]
             undo.append(lambda layer=layer: layer.__dict__.pop("forward", None))  # type: ignore[misc]
     return undo

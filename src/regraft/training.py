@@ -87,6 +87,7 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
             live = _Live(model, phase, problem, engine, number)
             live.restore(saved if number == begin else None)
             live.descend()
+    engine.runtime.place(model)
     return model.eval()
 
 
@@ -128,63 +129,78 @@ class _Live:
         return feed
 
     def _take_step(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
+        set_rate(self.optimizer, self.options, self.step)
+        losses = self._gradients(batches)
+        finite = all(math.isfinite(value) for value in losses.values())
+        if self.options.clip:
+            every = [p for group in self.optimizer.param_groups for p in group["params"]]
+            finite &= math.isfinite(nn.utils.clip_grad_norm_(every, self.options.clip).item())
+        if not finite:
+            raise CandidateError(f"not a number at step {self.step} of phase {self.number}: {losses}")
+        self.optimizer.step()
+        if self.average:
+            decay = min(self.options.average, (1 + self.step) / (10 + self.step))  # a short run forgets its start
+            torch._foreach_lerp_(self.average, [p.detach() for p in self._learning()], 1 - decay)
+        return losses
+
+    def _gradients(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
+        before = [buffer.clone() for buffer in self.model.buffers()]  # a failed pass may have moved batch statistics
         while True:
             # Dropout draws from the global generator: seeded by the step, it needs no saving either.
             torch.manual_seed(derive(self.problem.seed, "step", self.number, self.step))
-            set_rate(self.optimizer, self.options, self.step)
             self.optimizer.zero_grad()
             try:
-                losses = self._backward(batches)
-                break
+                return self._backward(batches)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _out_of_memory(error):
                     raise
                 if self.micro == 1:
                     raise CandidateError("out of memory, even for one example at a time") from error
                 self.micro //= 2
-        if not all(math.isfinite(value) for value in losses.values()):
-            raise CandidateError(f"not a number at step {self.step} of phase {self.number}: {losses}")
-        if self.options.clip:
-            nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], self.options.clip)
-        self.optimizer.step()
-        if self.average:
-            decay = min(self.options.average, (1 + self.step) / (10 + self.step))  # short runs forget their start sooner
-            torch._foreach_lerp_(self.average, [p.detach() for p in self._learning()], 1 - decay)
-        return losses
+                for buffer, value in zip(self.model.buffers(), before, strict=True):
+                    buffer.copy_(value)
 
     def _backward(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
-        longest = max(len(batch.inputs) for batch in batches.values())
+        longest = max((len(batch.inputs) for batch in batches.values()), default=1)
         parts = -(-longest // self.micro)
         pieces = {stream: batch.split(parts) for stream, batch in batches.items()}
         sums: dict[str, float] = dict.fromkeys(self.phase.terms, 0.0)
         for i in range(parts):
-            round_ = Round(self.model, {s: p[i] for s, p in pieces.items()}, self.step / self.options.steps)
+            drawn = {stream: piece[i] for stream, piece in pieces.items()}
+            round_ = Round(self.model, drawn, self.step / self.options.steps)
+            shares = {name: _share(self.phase.terms[name], drawn, batches, parts) for name in self.bound}
             with self.engine.runtime.compute(self.model.backbone):
-                losses = {name: term(round_) for name, term in self.bound.items()}
-            weights = {name: self.phase.terms[name].at(round_.progress) / parts for name in losses}
-            torch.stack([weights[name] * loss.float() for name, loss in losses.items()]).sum().backward()
+                losses = {name: self.bound[name](round_) for name, share in shares.items() if share}
+            values = [self.phase.terms[n].at(round_.progress) * shares[n] * x.float() for n, x in losses.items()]
+            if values:
+                torch.stack(values).sum().backward()
             for name, loss in losses.items():
-                sums[name] += loss.item() / parts
+                sums[name] += loss.item() * shares[name]
         return sums
 
     def _validate(self) -> None:
         if self.phase.select is None or (self.step % self.options.validate_every and self.step < self.options.steps):
             return
+        now = [p.detach().clone() for p in self._learning()] if self.average else []
+        self._put(self.average)  # what would be kept is what is scored
         score = self.phase.select(self.model, self.problem)
         self.waited += 1
         if score > self.best_score:
             self.best_score, self.waited = score, 0
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+        self._put(now)
 
     def _patience_is_over(self) -> bool:
         return self.options.patience is not None and self.waited > self.options.patience
 
     def _keep(self) -> None:
-        if self.average:
-            for parameter, mean in zip(self._learning(), self.average, strict=True):
-                parameter.data.copy_(mean)
+        self._put(self.average)
         if self.best:
             self.model.load_state_dict(self.best)
+
+    def _put(self, weights: list[Tensor]) -> None:
+        for parameter, value in zip(self._learning(), weights, strict=False):  # none: no change
+            parameter.data.copy_(value)
 
     def _learning(self) -> Iterator[nn.Parameter]:
         return (p for p in self.model.parameters() if p.requires_grad)
@@ -234,6 +250,12 @@ def _data(problem: Problem, stream: Stream) -> Dataset:
     if found is None:
         raise ValueError(f"this problem has no {stream} examples")
     return found
+
+
+def _share(weighted: Weighted, drawn: Mapping[Stream, Batch], whole: Mapping[Stream, Batch], parts: int) -> float:
+    """How much of a term's batch is in this piece: pieces differ in size, and a short stream has none in some."""
+    shares = [len(drawn[s].inputs) / len(whole[s].inputs) for s in weighted.term.needs]
+    return (sum(shares) / len(shares) if all(shares) else 0.0) if shares else 1 / parts
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -2,6 +2,7 @@ import os
 import string
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +125,9 @@ def test_another_count_or_version_is_written_anew(tmp_path: Path, monkeypatch: p
     assert len(contents(folder)) == 2 * len(LETTERS)
 
 
-def _fail_on_the_third_call():  # type: ignore[no-untyped-def]
-    replace, calls = os.replace, []
+def _fail_on_the_third_call() -> Callable[[Path, Path], None]:
+    replace = os.replace
+    calls: list[Path] = []
 
     def failing(source: Path, target: Path) -> None:
         calls.append(target)

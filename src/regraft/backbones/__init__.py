@@ -1,1 +1,1 @@
-"""backbones"""
+"""Feature layers of each library, as stages in depth order."""

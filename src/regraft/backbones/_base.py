@@ -2,9 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
 
 from regraft.core.config import settings
@@ -14,7 +12,7 @@ from regraft.core.config import settings
 class Preprocess:
     """How a picture becomes the tensor that a network expects.
 
-    Pictures are resized so that the short side is ``size``, centre-cropped to a square, scaled to [0, 1] and normalised.
+    Pictures are resized so that the short side is ``size``, centre-cropped to a square, scaled to [0, 1], normalised.
     """
 
     size: int
@@ -33,7 +31,9 @@ class Network(nn.Module):
     parameters lie deeper.
     """
 
-    def __init__(self, stages: Sequence[nn.Module], feature_dim: int, blocks: Sequence[nn.Module] | None = None) -> None:
+    def __init__(
+        self, stages: Sequence[nn.Module], feature_dim: int, blocks: Sequence[nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.feature_dim = feature_dim

@@ -11,9 +11,9 @@ from regraft.backbones._base import Network
 def decompose(network: nn.Module, size: int) -> Network:
     """``network``, from inputs (B, 3, S, S) to pooled features (B, D), as a chain of stages.
 
-    The children, in the order in which the library lists them, are tried as a chain on random pictures, with pooling and
-    flattening, which many networks do between modules, put in where it may belong. A chain that gives the network's own
-    numbers is the network. If none does, the whole is one stage, and its children only say what lies deeper.
+    The children, in the order in which the library lists them, are tried as a chain on random pictures, with pooling
+    and flattening, which many networks do between modules, put in where it may belong. A chain that gives the
+    network's own numbers is the network. If none does, the whole is one stage, and its children only say what is deeper.
     """
     was = network.training
     network.eval()
@@ -24,7 +24,7 @@ def decompose(network: nn.Module, size: int) -> Network:
         chain = next(_chains(parts, x, wanted), None)
     network.train(was)
     if chain is None:
-        return Network([network], wanted.shape[1], [m for m in parts if any(True for _ in m.parameters())])
+        return Network([network], wanted.shape[1], [m for m in _inner(network) if _size(m)])
     return Network(_group(chain), wanted.shape[1])
 
 
@@ -36,6 +36,19 @@ def _flatten(network: nn.Module) -> list[nn.Module]:
     return [m for m in found if not isinstance(m, nn.Identity)]
 
 
+def _inner(network: nn.Module) -> list[nn.Module]:
+    """The children in order; one that holds most of the parameters is opened up."""
+    found: list[nn.Module] = []
+    for part in _flatten(network):
+        most = 2 * _size(part) > _size(network) and any(_size(child) for child in part.children())
+        found += _inner(part) if most else [part]
+    return found
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
 def _chains(parts: Sequence[nn.Module], x: Tensor, wanted: Tensor) -> Iterator[list[nn.Module]]:
     """Chains of ``parts``, with pooling put in before the last few, that turn ``x`` into ``wanted``."""
     reached = [x]
@@ -45,6 +58,8 @@ def _chains(parts: Sequence[nn.Module], x: Tensor, wanted: Tensor) -> Iterator[l
             break
         reached.append(following)
     for position in range(len(reached) - 1, -1, -1):
+        if position and isinstance(parts[position - 1], nn.Dropout):
+            continue  # dropout works on pooled features, though in evaluation mode nobody could tell
         for between in (
             [nn.Flatten(1)],
             [nn.AdaptiveAvgPool2d(1), nn.Flatten(1)],

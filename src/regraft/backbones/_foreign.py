@@ -54,7 +54,7 @@ class Foreign(Backbone):
         return Preprocess(size=self.size or self.native, mean=mean, std=std)
 
     def conventions(self) -> tuple[Self, ...]:
-        """The ways in which a local weights file may want its inputs, the library's own first; alone if from the hub."""
+        """The ways in which a local weights file may want its inputs, the library's own first; one if from the hub."""
         if self.weights is None:
             return (self,)
         return tuple(replace(self, normalise=n, padding=p) for p in ("symmetric", "same") for n in CONVENTIONS)
@@ -83,4 +83,4 @@ def _from_hub(load: Callable[[], nn.Module], arch: str) -> nn.Module:
             f"bring the weights file and name it after an @: {arch}@weights.safetensors"
         ) from error
     except RuntimeError as error:
-        raise UserError(f"there are no trained weights for {arch!r} in its library; name a file: {arch}@FILE") from error
+        raise UserError(f"its library has no trained weights for {arch!r}; name a file: {arch}@FILE") from error

@@ -36,12 +36,16 @@ def read(path: Path) -> dict[str, Tensor]:
         UserError: there is no such file, it is not a weights file, or it carries code.
     """
     if not path.is_file():
-        raise UserError(f"weights file {str(path)!r} does not exist; give the path of a .safetensors, .pth, .pt or .th file")
+        raise UserError(f"weights file {str(path)!r} does not exist; give a .safetensors, .pth, .pt or .th file")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except SafetensorError as error:
             raise UserError(f"{path} is not a whole safetensors file ({error}); copy or download it again") from error
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start and start != b"PK\x03\x04" and start[:1] != b"\x80":  # neither a zip file nor a binary pickle
+        raise UserError(f"{path} is not a PyTorch weights file (a page of a web site, perhaps); download it again")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as error:
@@ -80,7 +84,8 @@ def carry(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
     if len(missing) > 0.1 * len(wanted):
         raise UserError(
             f"{path} belongs to another architecture: {len(wanted) - len(missing)} of {len(wanted)} tensors match, "
-            f"the network lacks {missing[0]!r}, the file has {(left or ('nothing else',))[0]!r}; name the architecture it was made for"
+            f"the network lacks {missing[0]!r}, the file has {(left or ('nothing else',))[0]!r}; "
+            "name the architecture that it was made for"
         )
     network.load_state_dict(fits, strict=False)
     return Carried(len(fits), left, missing)

@@ -30,5 +30,5 @@ class Timm(Foreign):
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
         """See `Foreign.without_classifier`."""
-        network.reset_classifier(0)
+        network.reset_classifier(0)  # type: ignore[operator]
         return network

@@ -1,1 +1,1 @@
-"""commands"""
+"""The verbs of the command line, a file each."""

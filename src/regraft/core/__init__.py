@@ -1,1 +1,1 @@
-"""core"""
+"""What everything stands on: options, catalogues, records, seeds, errors."""

@@ -45,7 +45,8 @@ def find(kind: str, name: str) -> Any:
             return entry.load()
         raise unknown(kind.removesuffix("s"), name, names(kind))
     module = importlib.import_module(".".join(("regraft", *path.relative_to(ROOT).with_suffix("").parts)))
-    own = [v for k, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__ and k[0] != "_"]
+    classes = [v for k, v in vars(module).items() if isinstance(v, type) and k[0] != "_"]
+    own = [cls for cls in classes if cls.__module__ == module.__name__]
     if len(own) != 1:
         raise TypeError(f"{module.__name__} must define exactly one public class, found {len(own)}")
     return own[0]

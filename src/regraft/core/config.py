@@ -24,7 +24,7 @@ _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def settings(cls: type[T]) -> type[T]:
     """Make ``cls`` an immutable, keyword-only, validated record of options."""
-    return _validated(cls, frozen=True, kw_only=True, config=_CONFIG)
+    return _validated(cls, frozen=True, kw_only=True, config=_CONFIG)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def build(cls: type[T], options: Mapping[str, Any], where: str = "") -> T:
 
 def fields_of_union(part: object) -> tuple[str, ...]:
     """The parts of an error's path that pydantic adds for unions; they mean nothing to a user."""
-    return ("int", "float", "str", "bool", "none", "constrained-int", "constrained-float") if isinstance(part, str) else ()
+    added = ("int", "float", "str", "bool", "none", "constrained-int", "constrained-float")
+    return added if isinstance(part, str) else ()
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

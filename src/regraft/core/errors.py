@@ -16,4 +16,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist: the nearest name if one is near, else all of them."""
     names = sorted(known)
     near = get_close_matches(name, names, 1, 0.5)
-    return UserError(f"no {what} named {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"))
+    fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    return UserError(f"no {what} named {name!r}; {fix}")

@@ -33,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Gain(Interval):
-    """Utility of the transfer minus utility of scratch. ``detectable``: the smallest gain that 80% of such trials find."""
+    """Utility of the transfer minus that of scratch. ``detectable``: the smallest gain that 80% of such trials find."""
 
     detectable: float = float("nan")
 

@@ -1,1 +1,1 @@
-"""data"""
+"""Examples, their splits, their pixels, and the data that ships."""

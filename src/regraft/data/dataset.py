@@ -11,7 +11,7 @@ from regraft.data.examples import Examples
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples with their decoded pictures: ``pixels`` (M, S, S, 3) uint8, of which ``rows`` (N,) belong to the examples.
+    """Examples with their decoded pictures: ``pixels`` (M, S, S, 3) uint8, of which ``rows`` (N,) are the examples'.
 
     ``pixels`` may be a memory map: nothing is copied until a batch is drawn.
     """

@@ -1,1 +1,1 @@
-"""divergences"""
+"""Distances between two samples of features."""

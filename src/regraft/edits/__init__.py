@@ -1,1 +1,1 @@
-"""edits"""
+"""Changes to a model outside the loop."""

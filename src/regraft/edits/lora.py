@@ -12,7 +12,8 @@ from regraft.model import Model, Problem
 class Lora(Edit):
     """Freeze the backbone and add trainable low-rank updates to its linear layers and ungrouped convolutions.
 
-    Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3. Needs the extra ``peft``.
+    Needs the extra ``peft``.
+    Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3.
     """
 
     rank: int = 8

@@ -14,8 +14,8 @@ from regraft.model import Model, Problem
 class NewHead(Edit):
     """Replace the head by a new one for the target's classes; classes that the source also names may keep its weights.
 
-    Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's rows
-    are kept only if, as they are, they are right on the labelled target clearly more often than chance.
+    Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's
+    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance.
     """
 
     reuse: bool | None = None

@@ -1,1 +1,1 @@
-"""methods"""
+"""Named lists of phases, by the families of the field."""

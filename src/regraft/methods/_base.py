@@ -22,6 +22,8 @@ class Method(ABC):
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL})
     """What must be at hand."""
+    cost: ClassVar[float] = 1.0
+    """Time of a step relative to plain fine-tuning, roughly: the race plans with it."""
 
     @abstractmethod
     def phases(self, problem: Problem) -> tuple[Phase, ...]:

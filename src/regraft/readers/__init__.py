@@ -1,1 +1,1 @@
-"""readers"""
+"""Data on disk as examples: ids, labels and paths, nothing decoded."""

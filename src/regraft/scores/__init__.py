@@ -1,1 +1,1 @@
-"""scores"""
+"""Predictions, without training, of how well a source will transfer."""

@@ -1,1 +1,1 @@
-"""selectors"""
+"""Rules that pick which weights to keep."""

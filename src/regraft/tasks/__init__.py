@@ -1,1 +1,1 @@
-"""tasks"""
+"""What is learned: label space, head, loss, utility and metrics."""

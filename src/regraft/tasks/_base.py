@@ -1,9 +1,12 @@
 """The contract of tasks: what is learned, with which head, loss, utility and metrics."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from torch import Tensor, nn
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Task(ABC):
@@ -26,5 +29,8 @@ class Task(ABC):
         """How good each prediction is, higher is better: (..., N, K) and (N,) to (..., N). Paired tests read this."""
 
     @abstractmethod
-    def metrics(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """The named figures of a report, from predictions (N, K) and targets (N,)."""
+    def metrics(self) -> dict[str, Metric]:
+        """The named figures of a report, each from predictions (N, K), targets (N,) and weights (R, N) to (R,).
+
+        Weights say how often an example counts, one row a resample of the examples.
+        """

@@ -4,14 +4,13 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regraft.core.config import Choice, settings
 from regraft.heads._base import Head
 from regraft.heads.linear import Linear
-from regraft.tasks._base import Task
+from regraft.tasks._base import Metric, Task
 
 
 @settings
@@ -24,7 +23,7 @@ class Classification(Task):
     """Training examples of each class; when given, the loss weighs every class alike."""
     head: Annotated[Head, Choice("heads")] = Linear()
     """Layers from features to class scores."""
-    smoothing: float = 0.0
+    smoothing: float = 0.1
     """Share of the target probability that is spread over all classes (label smoothing)."""
 
     def build_head(self, feature_dim: int) -> nn.Module:
@@ -37,7 +36,9 @@ class Classification(Task):
         if self.counts and len(set(self.counts)) > 1:
             counts = torch.tensor(self.counts, dtype=torch.float32, device=outputs.device).clamp_min(1)
             weight = counts.sum() / (len(counts) * counts)
-        return F.cross_entropy(outputs.float(), targets, weight=weight, label_smoothing=self.smoothing)
+        return F.cross_entropy(
+            outputs.float(), targets, weight=weight, reduction="none", label_smoothing=self.smoothing
+        ).mean()
 
     def predict(self, outputs: Tensor) -> Tensor:
         """See `Task.predict`."""
@@ -47,22 +48,39 @@ class Classification(Task):
         """See `Task.utility`."""
         return np.asarray(predictions.argmax(-1) == targets, dtype=np.float64)
 
-    def metrics(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Accuracy, macro F1, log loss and expected calibration error (15 equal-width bins, top class).
-
-        Reference: Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3.
-        """
-        top, chosen = predictions.max(-1), predictions.argmax(-1)
-        likelihood = predictions[np.arange(len(targets)), targets].clip(1e-12)
-        return {
-            "accuracy": float((chosen == targets).mean()),
-            "macro_f1": float(f1_score(targets, chosen, labels=np.unique(targets), average="macro", zero_division=0)),
-            "log_loss": float(-np.log(likelihood).mean()),
-            "calibration_error": _calibration_error(top, chosen == targets),
-        }
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy, macro F1, log loss and expected calibration error."""
+        return {"accuracy": _accuracy, "macro_f1": _macro_f1, "log_loss": _log_loss, "calibration_error": _calibration}
 
 
-def _calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(index, right - confidence.astype(float), bins)
-    return float(np.abs(gap).sum() / len(right))
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.asarray(weights @ values / weights.sum(1))
+
+
+def _accuracy(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _mean((predictions.argmax(1) == targets).astype(float), weights)
+
+
+def _log_loss(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    likelihood = predictions[np.arange(len(targets)), targets].astype(float)
+    return _mean(-np.log(likelihood.clip(1e-12)), weights)
+
+
+def _macro_f1(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """F1 of each class that occurs among the targets, averaged; a class that a resample lacks counts for nothing."""
+    chosen, classes = predictions.argmax(1), np.unique(targets)
+    real, said = (np.stack([of == c for c in classes], 1).astype(float) for of in (targets, chosen))
+    hit, real, said = weights @ (real * said), weights @ real, weights @ said
+    f1 = np.divide(2 * hit, real + said, out=np.zeros_like(hit), where=real + said > 0)
+    return np.asarray((f1 * (real > 0)).sum(1) / (real > 0).sum(1))
+
+
+def _calibration(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean gap between confidence and accuracy over 15 equal-width bins of the top class's probability.
+
+    Reference: Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3.
+    """
+    confidence, bins = predictions.max(1).astype(float), 15
+    gap = (predictions.argmax(1) == targets) - confidence
+    member = np.minimum((confidence * bins).astype(int), bins - 1)[:, None] == np.arange(bins)
+    return np.asarray(np.abs(weights @ (gap[:, None] * member)).sum(1) / weights.sum(1))

@@ -1,1 +1,1 @@
-"""terms"""
+"""Summands of the objective, inside the loop."""

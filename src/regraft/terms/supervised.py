@@ -13,8 +13,8 @@ from regraft.terms._base import Bound, Round, Term
 class Supervised(Term):
     """The task's loss on a labelled stream.
 
-    On the source stream the target's head is shared when both domains name the same classes; otherwise the source gets a
-    head of its own, which is dropped after the phase.
+    On the source stream the target's head is shared when both domains name the same classes; otherwise the source gets
+    a head of its own, which is dropped after the phase.
     """
 
     stream: Stream = Stream.TARGET

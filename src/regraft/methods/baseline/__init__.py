@@ -1,1 +1,1 @@
-"""baseline"""
+"""No transfer: what every method must beat."""

@@ -21,12 +21,13 @@ from regraft.training import Phase
 class DeepCoral(Method):
     """Learn the task on the source while source and unlabelled target features come to have the same covariance.
 
-    The labelled target examples, where there are some, add their own loss; the source must name the target's classes for
-    its labels to teach the target's head.
+    The labelled target examples, where there are some, add their own loss; the source must name the target's classes
+    for its labels to teach the target's head.
     Reference: Sun and Saenko, Deep CORAL: correlation alignment for deep domain adaptation, ECCV workshops 2016, eq. 6.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL, Need.SOURCE_DATA, Need.UNLABELED})
+    cost: ClassVar[float] = 3.0
     weight: float = 1.0
     """Weight of the divergence at the end of its ramp."""
     target: float = 1.0

@@ -1,5 +1,7 @@
 """A linear layer on frozen features, trained by descent."""
 
+from typing import ClassVar
+
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
 from regraft.edits.new_head import NewHead
@@ -18,6 +20,7 @@ class LinearProbe(Method):
     Reference: Alain and Bengio, Understanding intermediate layers using linear classifier probes, ICLR workshops 2017.
     """
 
+    cost: ClassVar[float] = 0.05
     descent: Descent = Descent(rate=1e-2, views=4)
     """How to train the head."""
 

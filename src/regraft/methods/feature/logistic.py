@@ -1,6 +1,6 @@
 """Logistic regression on frozen features."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from regraft.core.config import Choice, settings
 from regraft.edits.fit_head import FitHead
@@ -19,6 +19,7 @@ class Logistic(Method):
     Reference: Kornblith, Shlens and Le, Do better ImageNet models transfer better?, CVPR 2019, section 4.2.
     """
 
+    cost: ClassVar[float] = 0.0
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Logistic()
     """The estimator and its options."""
 

@@ -1,6 +1,6 @@
 """A linear support vector machine on frozen features."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from regraft.core.config import Choice, settings
 from regraft.edits.fit_head import FitHead
@@ -19,6 +19,7 @@ class Svm(Method):
     Reference: Razavian et al., CNN features off-the-shelf, CVPR workshops 2014.
     """
 
+    cost: ClassVar[float] = 0.0
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Svm()
     """The estimator and its options."""
 

@@ -1,1 +1,1 @@
-"""instance"""
+"""Transfer of examples: source data trains beside the target's."""

@@ -20,11 +20,12 @@ class Joint(Method):
     """Minimise the loss on the source plus ``weight`` times the loss on the labelled target, from the source's weights.
 
     Domains that name the same classes share one head; otherwise each has its own over shared features.
-    Reference: Caruana, Multitask learning, Machine Learning 1997; Daume, Frustratingly easy domain adaptation, ACL 2007,
-    section 2 (the baseline that weighs the target).
+    Reference: Caruana, Multitask learning, Machine Learning 1997; Daume, Frustratingly easy domain adaptation,
+    ACL 2007, section 2 (the baseline that weighs the target).
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL, Need.SOURCE_DATA})
+    cost: ClassVar[float] = 2.0
     weight: float = 1.0
     """Weight of the target's loss (the objective's lambda)."""
     descent: Descent = Descent(rate=1e-3, average=0.98)

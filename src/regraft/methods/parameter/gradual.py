@@ -1,6 +1,7 @@
 """Unfreezing from the head down, with smaller rates for deeper blocks."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
@@ -21,6 +22,7 @@ class Gradual(Method):
     Reference: Howard and Ruder, Universal language model fine-tuning for text classification, ACL 2018, section 3.
     """
 
+    cost: ClassVar[float] = 0.6
     stages: int = 3
     """Stages after the head alone; the last one trains everything."""
     descent: Descent = Descent(rate=1e-3, average=0.98, layer_decay=0.9, views=8)

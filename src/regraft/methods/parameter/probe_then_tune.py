@@ -1,6 +1,7 @@
 """The head first, then the last blocks at a smaller rate."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
@@ -19,9 +20,11 @@ class ProbeThenTune(Method):
     """The textbook recipe: train the head on frozen features, then unfreeze the last blocks at a smaller rate.
 
     The frozen first blocks run once for each of a few remembered variants of a picture, not once an epoch.
-    Reference: Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution, ICLR 2022.
+    Reference: Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution,
+    ICLR 2022.
     """
 
+    cost: ClassVar[float] = 0.6
     blocks: float = 0.6
     """Share of the backbone's blocks, counted from the last, that the second phase trains."""
     probe: float = 0.2

@@ -1,0 +1,106 @@
+"""The main job from Python: the same options, the same result, and the model in hand."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regraft import artifacts
+from regraft.backbones._base import Backbone
+from regraft.commands import run as command
+from regraft.commands._summary import summary
+from regraft.core.config import build
+from regraft.core.progress import Reporter
+from regraft.data.dataset import whole
+from regraft.data.examples import Examples
+from regraft.data.images import decode
+from regraft.features import forward
+from regraft.model import Model
+from regraft.prediction import Ranked, predict_paths
+from regraft.runtime import detect
+
+
+class Kept:
+    """A kept model with what it needs to read pictures."""
+
+    def __init__(self, folder: Path, model: Model, backbone: Backbone) -> None:
+        self.folder, self.model, self.backbone = folder, model, backbone
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.model.classes
+
+    def predict(self, paths: Sequence[str | Path]) -> list[tuple[str, Ranked]]:
+        """For each picture its path and the classes with their probabilities, likeliest first.
+
+        Raises:
+            UserError: a path does not exist, or no picture can be read.
+        """
+        return predict_paths(self.model, self.backbone, paths)[0]
+
+    def features(self, paths: Sequence[str | Path]) -> np.ndarray:
+        """Pooled features (N, D) of the pictures, before the head."""
+        files = tuple(Path(p) for p in paths)
+        names = tuple(map(str, range(len(files))))
+        pixels = decode(files, self.backbone.preprocess.size)
+        dataset = whole(Examples(names, names, files, None, self.classes), pixels)
+        return forward(self.model.backbone, dataset, self.backbone.preprocess, detect())
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy ``model.safetensors`` and ``model.json`` to ``folder``, from where `load` and the commands read them."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("model.safetensors", "model.json"):
+            shutil.copyfile(self.folder / name, target / name)
+        return target
+
+
+class Result:
+    """The outcome of a run, with the fields of ``run --json`` as attributes, and the kept model."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields = fields
+        self.model = load(fields["run"])
+        self.predict, self.save = self.model.predict, self.model.save
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(f"a result has no field {name!r}") from None
+
+    def __repr__(self) -> str:
+        return summary(self.fields)
+
+    def _repr_markdown_(self) -> str:
+        return (Path(self.fields["run"]) / "report.md").read_text(encoding="utf-8")
+
+
+def run(
+    *,
+    target: str | Path,
+    sources: Sequence[str],
+    reporter: Reporter | None = None,
+    methods: Sequence[str] = (),
+    **options: Any,
+) -> Result:
+    """Do the main job: see ``regraft run --help`` for the options, which have the same names here.
+
+    Raises:
+        UserError: something was asked for that cannot be done; nothing is half-written.
+    """
+    given = {"target": target, "source": list(sources), "method": list(methods), **options}
+    return Result(command.main(build(command.Run, given, "run"), reporter or Reporter()))
+
+
+def load(folder: str | Path) -> Kept:
+    """The model of a finished run.
+
+    Raises:
+        UserError: there is none, or its weights were changed.
+    """
+    path = Path(folder)
+    return Kept(path, *artifacts.load(path))

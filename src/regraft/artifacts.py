@@ -1,0 +1,76 @@
+"""Models on disk: ``model.safetensors`` and ``model.json``. Nothing is pickled; loading runs no code of the file."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from regraft import checkpoint
+from regraft.backbones._base import Backbone
+from regraft.core.config import entry, to_plain
+from regraft.core.errors import UserError
+from regraft.heads._base import Head
+from regraft.heads.linear import Linear
+from regraft.model import Model
+from regraft.runs import write_json
+from regraft.tasks._base import Task
+
+SCHEMA = 1
+
+
+def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict[str, Any]) -> None:
+    """Write a model and what is needed to build and feed it. ``facts`` are kept beside it, for the reader."""
+    weights = folder / "model.safetensors"
+    groups = {"backbone": model.backbone.state_dict(), "head": model.head.state_dict()}
+    checkpoint.save(weights, groups, {})
+    head = Linear() if isinstance(model.head, torch.nn.Linear) else task.head  # type: ignore[attr-defined]
+    manifest = {
+        "schema": SCHEMA,
+        "backbone": to_plain(backbone),
+        "head": to_plain(head),
+        "classes": list(model.classes),
+        "frozen_norm": model.frozen_norm,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        **facts,
+    }
+    write_json(folder / "model.json", manifest)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """What ``save`` wrote about a model.
+
+    Raises:
+        UserError: there is no model in ``folder``, or it is of a newer version.
+    """
+    path = folder / "model.json"
+    if not path.is_file():
+        raise UserError(f"there is no model in {folder}: it has no model.json; give the folder of a finished run")
+    manifest = dict(json.loads(path.read_text(encoding="utf-8")))
+    if manifest.get("schema") != SCHEMA:
+        raise UserError(f"{path} was written by another version of Regraft; read it with that one")
+    return manifest
+
+
+def load(folder: Path) -> tuple[Model, Backbone]:
+    """The model in ``folder``, in evaluation mode, and its backbone's options.
+
+    Raises:
+        UserError: there is none, or its weights are not those that were saved.
+    """
+    manifest = manifest_of(folder)
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != manifest["sha256"]:
+        raise UserError(f"{weights} is missing or was changed after it was saved; restore it or run again")
+    backbone: Backbone = entry("backbones", manifest["backbone"])
+    head: Head = entry("heads", manifest["head"])
+    network = backbone.build(pretrained=False)
+    classes = tuple(manifest["classes"])
+    model = Model(network, head.build(network.feature_dim, len(classes)), classes)
+    model.frozen_norm = manifest["frozen_norm"]
+    tensors = load_file(weights)
+    for name, part in (("backbone", model.backbone), ("head", model.head)):
+        part.load_state_dict({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")})
+    return model.eval(), backbone

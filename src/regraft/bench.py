@@ -1,0 +1,49 @@
+"""What every step of a run works with: where it records, remembers, reports and computes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from regraft.core.progress import Reporter
+from regraft.data.dataset import Dataset, whole
+from regraft.data.examples import Examples
+from regraft.data.images import decoded
+from regraft.runs import Clock, Journal
+from regraft.runtime import Runtime
+from regraft.training import Engine, Progress
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The workplace of one run. ``runtime`` is what the options ask for; ``measure`` whether precision is measured."""
+
+    journal: Journal
+    clock: Clock
+    reporter: Reporter
+    runtime: Runtime
+    measure: bool
+    seed: int
+    cache: Path | None
+
+    def dataset(self, examples: Examples, size: int) -> Dataset:
+        """The examples decoded at ``size`` pixels, remembered in the cache."""
+        return whole(examples, decoded(examples, size, self.cache))
+
+    @contextmanager
+    def engine(self, what: str, runtime: Runtime, steps: int) -> Iterator[Engine]:
+        """What a training of ``steps`` steps runs on, shown as ``what``. Its checkpoint goes when it is done."""
+        path = self.journal.path(f"{what}.checkpoint")
+        with self.reporter.track(what, steps) as advance:
+            yield Engine(runtime, _counting(advance), path)
+        path.unlink(missing_ok=True)
+
+
+def _counting(advance: Callable[[int], None]) -> Callable[[Progress], None]:
+    done: dict[int, int] = {}  # phase to steps: phases follow each other
+
+    def log(progress: Progress) -> None:
+        done[progress.phase] = progress.step
+        advance(sum(done.values()))
+
+    return log

@@ -1,0 +1,62 @@
+"""Measure a run's model on labelled data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from regraft import artifacts, runs
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.core.progress import Reporter
+from regraft.data.dataset import whole
+from regraft.data.examples import Examples
+from regraft.data.images import decoded
+from regraft.data.splits import align_classes
+from regraft.evaluation import evaluation, predict
+from regraft.finishing import metrics_of
+from regraft.readers._base import read
+from regraft.runtime import detect
+from regraft.tasks.classification import Classification
+
+
+@settings
+class Evaluate:
+    """Accuracy, macro F1, log loss and calibration error of a kept model on labelled pictures, with intervals."""
+
+    run: Annotated[Path, "positional"]
+    """The run's folder."""
+    data: Path | None = None
+    """Folder with one folder of pictures per class (the run's class names), or a CSV of paths and labels."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
+    """The metrics, as plain values.
+
+    Raises:
+        UserError: there is no model, or the data's classes are not the model's.
+    """
+    if options.data is None:
+        raise UserError("option 'data' is missing: regraft evaluate RUN --data DIR")
+    model, backbone = artifacts.load(options.run)
+    found = read(options.data, at_least=1)
+    empty = Examples((), (), (), None, model.classes)
+    examples = align_classes(empty, found)
+    task = Classification(classes=model.classes)
+    holdout = whole(examples, decoded(examples, backbone.preprocess.size, runs.cache_folder()))
+    record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)
+    skipped = [[str(s.path), s.reason] for s in found.skipped]
+    return {"run": str(options.run), "data": str(options.data), "examples": len(examples), "skipped": skipped} | {
+        "metrics": metrics_of(record, task)
+    }
+
+
+def show(result: dict[str, Any]) -> str:
+    """The result for a reader at a terminal."""
+    lines = [f"{result['run']} on {result['examples']} examples of {result['data']}"]
+    for name, value in result["metrics"].items():
+        lines.append(
+            f"  {name.replace('_', ' '):<20} {value['mean']:.3f}  (95% {value['low']:.3f} to {value['high']:.3f})"
+        )
+    lines += [f"  skipped: {path} ({reason})" for path, reason in result["skipped"]]
+    return "\n".join(lines)

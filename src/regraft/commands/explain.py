@@ -1,0 +1,71 @@
+"""Explain an entry of a catalogue, or why a run decided as it did."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from regraft import runs
+from regraft.core import catalog
+from regraft.core.config import settings
+from regraft.core.describe import describe
+from regraft.core.errors import unknown
+from regraft.core.progress import Reporter
+
+
+@settings
+class Explain:
+    """What an entry does, its options and its source in the literature; or each decision of a run with its evidence."""
+
+    name: Annotated[str, "positional"]
+    """An entry (l2_sp, or scores/logme where names repeat) or a run's folder."""
+
+
+def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
+    """The explanation.
+
+    Raises:
+        UserError: nothing has that name.
+    """
+    if Path(options.name).is_dir():
+        return {"run": runs.result_of(Path(options.name))}
+    kind, _, name = options.name.rpartition("/")
+    found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]
+    if not found:
+        raise unknown("entry or run", options.name, {n for k in catalog.KINDS for n in catalog.files(k)})
+    entries = []
+    for catalogue, path in found:
+        described = describe(path)
+        fields = [{"name": o.name, "default": o.default, "help": o.help} for o in described.options]
+        entries.append({"catalogue": catalogue, "name": name, "doc": described.doc, "options": fields})
+    return {"entries": entries}
+
+
+def show(result: dict[str, Any]) -> str:
+    """The result for a reader at a terminal."""
+    if "run" in result:
+        return _decisions(result["run"])
+    blocks = []
+    for entry in result["entries"]:
+        lines = [f"{entry['catalogue']}/{entry['name']}", "", entry["doc"], ""]
+        lines += [f"  {o['name']} = {o['default'] or '(required)'}\n      {o['help']}" for o in entry["options"]]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _decisions(run: dict[str, Any]) -> str:
+    lines = [run["sentence"], "", "Sources, as understood:"]
+    for source in run["sources"]:
+        lines.append(f"  {source['uri']} ({source['parameters']:,} weights)")
+        lines += [f"      {key}: {value}" for key, value in source["understood"].items()]
+    lines += ["", "Ranking before the race (it ordered the work):"]
+    lines += [
+        f"  {r['rank']}. {r['source']} (mean rank {r['low']:.1f} to {r['high']:.1f}{', a tie' if r['tied'] else ''})"
+        for r in run["ranking"]
+    ]
+    lines += ["", "Race (cross-validated on the labelled target; this decided):"]
+    for c in run["candidates"]:
+        score = "not scored" if c["score"] is None else f"{c['score']:.3f} +- {c['error']:.3f}"
+        lines.append(f"  {score:<16} {c['method']:<16} {c['source']}: {c['outcome']} {c['reason']}".rstrip())
+    lines += [f"  out: {o['method']} with {o['source']}: {o['reason']}" for o in run["left_out"]]
+    plan = run["plan"]
+    lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
+    return "\n".join(lines)

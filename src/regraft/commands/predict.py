@@ -1,0 +1,49 @@
+"""Say what a run's model sees in pictures."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from regraft import artifacts
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.core.progress import Reporter
+from regraft.prediction import predict_paths
+
+
+@settings
+class Predict:
+    """The likeliest class of each picture, with its probability."""
+
+    run: Annotated[Path, "positional"]
+    """The run's folder."""
+    paths: Annotated[tuple[Path, ...], "positional"] = ()
+    """Pictures, or folders of pictures."""
+    top: int = 1
+    """How many classes to name for each picture."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
+    """Predictions in the order of the paths; unreadable pictures are listed under ``skipped``.
+
+    Raises:
+        UserError: there is no model, no path, or no readable picture.
+    """
+    if not options.paths:
+        raise UserError("no pictures given: regraft predict RUN PATH [PATH ...]")
+    model, backbone = artifacts.load(options.run)
+    found, skipped = predict_paths(model, backbone, options.paths, options.device)
+    predictions = [{"path": path, "classes": ranked[: max(1, options.top)]} for path, ranked in found]
+    return {"run": str(options.run), "predictions": predictions, "skipped": skipped}
+
+
+def show(result: dict[str, Any]) -> str:
+    """The result for a reader at a terminal."""
+    lines = []
+    for row in result["predictions"]:
+        lines.append(
+            f"{row['path']}: " + ", ".join(f"{name} {probability:.3f}" for name, probability in row["classes"])
+        )
+    lines += [f"{path}: skipped ({reason})" for path, reason in result["skipped"]]
+    return "\n".join(lines)

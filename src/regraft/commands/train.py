@@ -1,0 +1,85 @@
+"""Train a source model on labelled data, for later runs to start from."""
+
+from pathlib import Path
+from typing import Any
+
+from regraft import artifacts, runs
+from regraft.bench import Bench
+from regraft.core.config import build, settings, to_plain
+from regraft.core.errors import UserError
+from regraft.core.progress import Reporter
+from regraft.data.splits import holdout_split
+from regraft.evaluation import evaluation, predict
+from regraft.finishing import metrics_of
+from regraft.readers._base import read
+from regraft.runtime import detect
+from regraft.sources import backbone_for, train_model
+from regraft.tasks.classification import Classification
+
+
+@settings
+class Train:
+    """Train a network from nothing on labelled pictures and keep it as a source: ``regraft run --source runs/NAME``.
+
+    A tenth of each class is set aside to measure it by.
+    """
+
+    data: Path | None = None
+    """Folder with one folder of pictures per class, or a CSV of paths and labels."""
+    backbone: str = "small:conv"
+    """The network, as kind:architecture: small:conv, timm:ARCH or torchvision:ARCH."""
+    seed: int = 0
+    """Seed of everything random."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    precision: str = "auto"
+    """auto (measured), fp32, bf16 or bf16-mixed."""
+    out: Path | None = None
+    """Folder of the model; without it, a new one below runs/."""
+    resume: Path | None = None
+    """Go on with the training in this folder."""
+
+
+def main(options: Train, reporter: Reporter) -> dict[str, Any]:
+    """Train, measure and save; returns where and how good.
+
+    Raises:
+        UserError: the data or options cannot be used.
+    """
+    if options.resume is not None:
+        folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
+    else:
+        if options.data is None:
+            raise UserError("option 'data' is missing: regraft train --data DIR --backbone small:conv")
+        read(options.data)
+        plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
+        backbone_for(options.backbone, read(options.data))
+        folder = runs.create(options.out, options.data.resolve().stem, plain)
+    reporter.hint = f"Go on with: regraft train --resume {folder}"
+    assert options.data is not None
+    journal = runs.Journal(folder)
+    runtime = detect(options.device, options.precision)
+    clock = runs.Clock(journal, None)
+    bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
+    examples = read(options.data)
+    backbone = backbone_for(options.backbone, examples)
+    dataset = bench.dataset(examples, backbone.preprocess.size)
+    kept, aside = (dataset.take(part) for part in holdout_split(examples, 0.1, options.seed))
+    model = train_model(kept, backbone, "training", bench)
+    task = Classification(classes=examples.classes)
+    record = evaluation([predict(model, aside, backbone.preprocess, task, runtime)], aside, task)
+    metrics = metrics_of(record, task)
+    artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": metrics})
+    result = {"run": str(folder), "metrics": metrics, "classes": list(examples.classes), "examples": len(examples)}
+    runs.write_json(folder / "train.json", result)
+    return result
+
+
+def show(result: dict[str, Any]) -> str:
+    """The result for a reader at a terminal."""
+    accuracy = result["metrics"]["accuracy"]
+    right = f"{accuracy['mean']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})"
+    return (
+        f"trained on {result['examples']} examples of {len(result['classes'])} classes; "
+        f"accuracy on a tenth set aside: {right}\nuse it: regraft run --source {result['run']} --target DIR"
+    )

@@ -1,0 +1,90 @@
+"""Step 1: read the target and set the holdout aside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regraft.core.errors import UserError
+from regraft.core.progress import Reporter
+from regraft.data.examples import Examples
+from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
+from regraft.readers._base import read
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The target, divided: ``train`` to learn and choose with, ``holdout`` to judge by, ``unlabeled`` without labels.
+
+    ``facts``: what was read, skipped and removed, for the report.
+    """
+
+    train: Examples
+    holdout: Examples
+    unlabeled: Examples | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for: see the options of the same names of ``regraft run``."""
+
+    target: Path
+    test: Path | None
+    unlabeled: Path | None
+    shots: int | None
+    seed: int
+
+
+def prepare(request: Request, reporter: Reporter) -> Prepared:
+    """Read and divide the target.
+
+    Raises:
+        UserError: the data cannot be read or divided; names the file, class or option and the fix.
+    """
+    if request.shots is not None and request.shots < 1:
+        raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
+    examples = read(request.target)
+    train, holdout, duplicates, protocol = _divide(examples, request)
+    unlabeled = read(request.unlabeled, labelled=False) if request.unlabeled else None
+    if duplicates:
+        reporter.say(
+            f"{duplicates} pictures are both in the target and in the test set; they were removed from training"
+        )
+    if examples.skipped:
+        first = examples.skipped[0]
+        reporter.say(f"{len(examples.skipped)} files were skipped; the first: {first.path} ({first.reason})")
+    seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
+    if seen:
+        protocol += f"; {seen} of the unlabelled pictures are also in the holdout (their labels are never read)"
+    facts = {
+        "target": str(request.target),
+        "classes": list(examples.classes),
+        "train": train.counts(),
+        "holdout": holdout.counts(),
+        "unlabeled": len(unlabeled) if unlabeled else 0,
+        "skipped": [[str(s.path), s.reason] for s in examples.skipped],
+        "duplicates": duplicates,
+        "protocol": protocol,
+    }
+    return Prepared(train, holdout, unlabeled, facts)
+
+
+def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
+    if request.test is not None:
+        holdout = align_classes(examples, read(request.test, at_least=1))
+        train, duplicates = drop_duplicates(examples, holdout)
+        protocol = f"judged on the {len(holdout)} examples of {request.test}"
+        if request.shots is not None:
+            train = train.take(few_shot(train, request.shots, request.seed)[0])
+            protocol = f"{request.shots} labels per class drawn; {protocol}"
+        return train, holdout, duplicates, protocol
+    if request.shots is not None:
+        drawn, rest = few_shot(examples, request.shots, request.seed)
+        return (
+            examples.take(drawn),
+            examples.take(rest),
+            0,
+            f"{request.shots} labels per class drawn; judged on the rest",
+        )
+    kept, aside = holdout_split(examples, seed=request.seed)
+    return examples.take(kept), examples.take(aside), 0, "three tenths of each class set aside to judge by"

@@ -1,0 +1,194 @@
+"""The race: sources x methods, by cross-validated utility on the labelled target, the weak dropped early."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from regraft.bench import Bench
+from regraft.core import catalog
+from regraft.core.config import entry
+from regraft.core.errors import CandidateError, UserError
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.data.splits import Split, folds
+from regraft.evaluation import predict
+from regraft.methods._base import Method, Need
+from regraft.sources import Source
+from regraft.training import Engine, run
+
+SHORT = 0.3
+"""Share of the steps in the first rung."""
+SURVIVORS = 3
+"""Candidates that reach the second rung, at least; a third of all if that is more."""
+
+
+FIRST = 0.6
+"""Share of the race's time after which the first rung starts nothing new."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much the race and the finish may cost: steps of a full descent, folds, seeds; what was cut for the budget."""
+
+    steps: int
+    folds: int
+    seeds: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One source with one method, and what the race found.
+
+    ``score``: cross-validated utility; ``error``: its standard error over examples; ``outcome``: ``waiting``, ``kept``
+    (went to the last rung), ``dropped``, ``failed`` or ``skipped`` with the ``reason``.
+    """
+
+    source: str
+    method: str
+    score: float | None = None
+    error: float | None = None
+    likelihood: float = 0.0
+    seconds: float = 0.0
+    rung: int = 0
+    outcome: str = "waiting"
+    reason: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Entrants:
+    """What may race: the sources, whether there are unlabelled target examples, the methods asked for (none: all)."""
+
+    sources: Sequence[Source]
+    unlabeled: dict[str, Dataset]
+    methods: tuple[str, ...] = ()
+
+    def line_up(self) -> tuple[list[Candidate], list[dict[str, str]]]:
+        """The candidates, and why each other pair is out.
+
+        Raises:
+            UserError: a method that does not exist, or none that fits.
+        """
+        chosen = self.methods or tuple(n for n in catalog.names("methods") if n != "scratch")
+        ready, out = [], []
+        for source in self.sources:
+            for name in chosen:
+                lacking = self._lacking(name, source)
+                if lacking:
+                    out.append({"source": source.uri, "method": name, "reason": f"there is no {lacking}"})
+                else:
+                    ready.append(Candidate(source.uri, name))
+        if not ready:
+            reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "there are no sources"
+            raise UserError(f"no method fits what is at hand ({reasons}); add a --source or leave --method out")
+        return ready, out
+
+    def _lacking(self, name: str, source: Source) -> str:
+        needs = catalog.find("methods", name).needs
+        if Need.SOURCE_DATA in needs and source.domain is None:
+            return f"{Need.SOURCE_DATA.value}: this source is a model only"
+        if Need.UNLABELED in needs and source.uri not in self.unlabeled:
+            return f"set of {Need.UNLABELED.value}: give --unlabeled DIR"
+        return ""
+
+
+class Race:
+    """Runs candidates over the rungs. Every result is in the journal, so a race that was interrupted goes on."""
+
+    def __init__(self, entrants: Entrants, train: dict[str, Dataset], plan: Plan, bench: Bench) -> None:
+        self.entrants, self.train, self.plan, self.bench = entrants, train, plan, bench
+        self.sources = {source.uri: source for source in entrants.sources}
+        labels = next(iter(train.values())).labels
+        groups = next(iter(train.values())).examples.groups
+        self.splits: list[Split] = folds(labels, plan.folds, derive(bench.seed, "folds"), groups)
+
+    def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
+        """The candidates with their results, best first. ``deadline``: seconds on the clock after which none starts.
+
+        A candidate for which the second rung had no time keeps its score of the first.
+        """
+        if not self.splits:
+            return [
+                replace(c, outcome="skipped", reason="one label a class: nothing to validate on") for c in candidates
+            ]
+        steps = [max(1, round(SHORT * self.plan.steps)), self.plan.steps]
+        begun = self.bench.clock.spent
+        first = self._rung(candidates, 0, steps[0], begun + FIRST * (deadline - begun))
+        going = [c for c in first if c.outcome == "waiting"]
+        through = going[: max(SURVIVORS, len(going) // 3)]
+        second = self._rung([c for c in through if self._descends(c)], 1, steps[1], deadline)
+        done = {(c.source, c.method): c for c in second if c.score is not None}
+        result = []
+        for c in first:
+            c = done.get((c.source, c.method), c)
+            passed = c.rung == 1 or c in through
+            result.append(replace(c, outcome="kept" if passed else "dropped") if c.outcome == "waiting" else c)
+        return sorted(result, key=_order)
+
+    def _rung(self, candidates: Sequence[Candidate], rung: int, steps: int, deadline: float) -> list[Candidate]:
+        results = []
+        with self.bench.reporter.track(f"race, rung {rung + 1} of 2", len(candidates)) as advance:
+            for done, candidate in enumerate(candidates, 1):
+                name = f"race-{rung}-{derive(0, candidate.source) % 10**6:06d}-{candidate.method}"
+                found = self.bench.journal.once(name, partial(self._plainly, candidate, rung, steps, deadline))
+                results.append(Candidate(**found))
+                self.bench.clock.stamp()
+                advance(done)
+        return sorted(results, key=_order)
+
+    def _plainly(self, candidate: Candidate, rung: int, steps: int, deadline: float) -> dict[str, Any]:
+        return asdict(self._try(candidate, rung, steps, deadline))
+
+    def _try(self, candidate: Candidate, rung: int, steps: int, deadline: float) -> Candidate:
+        start = time.monotonic()
+        guess = self._guess(candidate, steps)
+        if self.bench.clock.spent + guess > deadline:
+            reason = f"it would have taken about {guess:.0f} s of a budget that was spent"
+            return replace(candidate, outcome="skipped" if rung == 0 else "waiting", reason=reason)
+        try:
+            utility, likelihood = self._validate(candidate, steps)
+        except CandidateError as error:
+            return replace(candidate, outcome="failed", reason=str(error), seconds=time.monotonic() - start)
+        spread = float(utility.std() / max(1, len(utility)) ** 0.5)
+        seconds = candidate.seconds + time.monotonic() - start
+        return replace(
+            candidate, score=float(utility.mean()), error=spread, likelihood=likelihood, seconds=seconds, rung=rung
+        )
+
+    def _validate(self, candidate: Candidate, steps: int) -> tuple[np.ndarray, float]:
+        source, data = self.sources[candidate.source], self.train[candidate.source]
+        method: Method = entry("methods", candidate.method).with_steps(steps)
+        utilities, likelihoods = [], []
+        for number, (learn, valid) in enumerate(self.splits):
+            seed = derive(self.bench.seed, "race", number)
+            unlabeled = self.entrants.unlabeled.get(candidate.source)
+            problem = source.problem(data.take(learn), unlabeled, seed, self.bench.cache)
+            model = run(source.model, method.phases(problem), problem, Engine(source.training))
+            held = data.take(valid)
+            found = predict(model, held, source.backbone.preprocess, problem.task, source.inference)
+            utilities.append(problem.task.utility(found, held.labels))
+            likelihoods.append(np.log(found[np.arange(len(held)), held.labels].clip(1e-6)))
+        return np.concatenate(utilities), float(np.concatenate(likelihoods).mean())
+
+    def _guess(self, candidate: Candidate, steps: int) -> float:
+        data, slow = self.train[candidate.source], self.sources[candidate.source].cost[0]
+        batch = min(32, int(len(data) * (1 - 1 / max(2, len(self.splits)))))
+        return 1.2 * len(self.splits) * steps * batch * slow * catalog.find("methods", candidate.method).cost
+
+    def _descends(self, candidate: Candidate) -> bool:
+        return bool(entry("methods", candidate.method).descends)
+
+
+def _order(candidate: Candidate) -> tuple[int, float, float]:
+    """Finished before unfinished, later rungs first, then the higher score, then the higher likelihood."""
+    if candidate.score is None:
+        return (1, 0.0, 0.0)
+    return (0, -candidate.score, -candidate.likelihood)

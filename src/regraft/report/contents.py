@@ -1,0 +1,209 @@
+"""What a report says, before it is set in HTML or Markdown: both are made of this one value."""
+
+from dataclasses import dataclass
+
+from regraft.report import figures, panels, pictures, tables
+from regraft.report._load import Folder
+from regraft.report._svg import Figure
+from regraft.report.tables import Table
+
+MATRIX = 30
+"""Up to this many classes the confusion matrix is drawn; beyond it only the pairs can be read."""
+_VERDICTS = {"helps": ("▲", "Helps"), "hurts": ("▼", "Hurts"), "undecided": ("◆", "Cannot tell")}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its name (also its file's) and what to see in it."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Parts that the run did not measure are None or empty, and are named in ``untested``."""
+
+    title: str
+    verdict: str
+    sign: str
+    word: str
+    sentence: tuple[str, str]
+    kept: str
+    facts: tuple[tuple[str, str, str], ...]
+    gain: Drawing | None
+    metrics: Table | None
+    tests: str
+    curve: Drawing | None
+    ranking: Table | None
+    race: Table | None
+    race_drawing: Drawing | None
+    left_out: Table | None
+    confusion: Drawing | None
+    pairs: Table | None
+    groups: tuple[pictures.Group, ...]
+    missing: bool
+    maps: tuple[Drawing, ...]
+    counts: Table | None
+    sources: Table | None
+    reading: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...]
+    labels_read: tuple[str, ...]
+    untested: tuple[tuple[str, str], ...]
+    citations: tuple[tuple[str, str], ...]
+    command: str
+    environment: tuple[tuple[str, str], ...]
+
+
+def gather(folder: Folder) -> Contents:
+    """Everything that the report of ``folder`` says."""
+    result, counts = folder.result, tables.confusion(folder)
+    sign, word = _VERDICTS[result.verdict]
+    head, bracket, tail = result.sentence.partition(" (")
+    groups, drawn = pictures.groups(folder), None
+    if counts is not None and len(counts) <= MATRIX:
+        how = (
+            "Rows: the true class; columns: the answer. Counts averaged over seeds; mistakes are shaded more strongly."
+        )
+        drawn = Drawing("confusion", how, panels.confusion(counts, folder.classes))
+    return Contents(
+        title=folder.name, verdict=result.verdict, sign=sign, word=word, sentence=(head, bracket + tail),
+        kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder), tests=_tests(folder),
+        curve=_curve(folder), ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
+        left_out=tables.left_out(folder), confusion=drawn,
+        pairs=None if counts is None else tables.pairs(counts, folder.classes),
+        groups=groups, missing=any(group.missing for group in groups), maps=_maps(folder), counts=tables.counts(folder),
+        sources=tables.sources(folder), reading=_reading(folder), skipped=tuple(result.data.skipped),
+        labels_read=tuple(result.labels_read), untested=_untested(folder, groups),
+        citations=tuple(sorted(result.citations.items())),
+        command=result.command, environment=tuple(sorted(folder.environment.items())),
+    )  # fmt: skip
+
+
+def _kept(folder: Folder) -> str:
+    result = folder.result
+    if result.shipped == "scratch":
+        return "The model trained from scratch was kept."
+    return f"The transferred model was kept: {tables.label(result.chosen.source, result.chosen.method)}."
+
+
+def _facts(folder: Folder) -> tuple[tuple[str, str, str], ...]:
+    result, data = folder.result, folder.result.data
+    found = []
+    for name, where in (("Transfer", result.metrics), ("Scratch", result.baseline)):
+        if "accuracy" in where:
+            found.append((f"{name} accuracy", tables.value(where["accuracy"]), tables.interval(where["accuracy"])))
+    if data.train:
+        each = sorted(set(data.train.values()))
+        spread = f"{each[0]} per class" if len(each) == 1 else f"{each[0]} to {each[-1]} per class"
+        found.append(("Labels learned from", f"{sum(data.train.values()):,}", spread))
+    if data.holdout:
+        found.append(("Judged on", f"{sum(data.holdout.values()):,}", "unseen examples"))
+    if result.seconds is not None:
+        budget = "no budget given" if result.budget is None else f"of {tables.seconds(result.budget)}"
+        found.append(("Time", tables.seconds(result.seconds), budget))
+    if result.seeds:
+        found.append(("Repeated with", str(result.seeds), "seed" if result.seeds == 1 else "seeds"))
+    return tuple(found)
+
+
+def _gain(folder: Folder) -> Drawing | None:
+    gain = folder.result.gain
+    if gain is None:
+        return None
+    said = f"Transfer minus scratch, in points of accuracy, with the {100 * gain.level:g}% interval."
+    if gain.detectable:
+        said += f" Grey: gains below {100 * gain.detectable:.1f} points, which a trial of this size would mostly miss."
+    return Drawing("gain", said, figures.gain(gain, folder.result.verdict))
+
+
+def _tests(folder: Folder) -> str:
+    tests, said = folder.result.tests, []
+    fixed, broken = tests.get("fixed"), tests.get("broken")
+    if fixed is not None and broken is not None:
+        said.append(f"Transfer is right on {fixed:.1f} examples that scratch gets wrong, and wrong on {broken:.1f} that "
+                    "scratch gets right (mean over seeds).")  # fmt: skip
+    within = f"equivalence within ±{100 * (tests.get('margin') or 0):g} points"
+    names = {"mcnemar_p": "McNemar (first seed)", "seed_t_p": "t test over seeds", "equivalence_p": within}
+    found = [(name, p) for key, name in names.items() if (p := tests.get(key)) is not None]
+    shown = "; ".join(f"{name} p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}" for name, p in found)
+    return " ".join([*said, f"Tests: {shown}."] if shown else said)
+
+
+def _curve(folder: Folder) -> Drawing | None:
+    points = sorted(folder.result.curve, key=lambda point: point.labels_per_class)
+    if not any(point.chosen or point.scratch for point in points):
+        return None
+    return Drawing("curve", "Filled circles: the chosen method. Hollow squares: from scratch.", figures.curve(points))
+
+
+def _race(folder: Folder) -> Drawing | None:
+    entries = [(tables.label(entry.source, entry.method), entry, chosen) for entry, chosen in tables.raced(folder)]
+    return Drawing("race", "Scores with standard errors, and cost.", figures.race(entries)) if entries else None
+
+
+def _maps(folder: Folder) -> tuple[Drawing, ...]:
+    maps, found = folder.maps, []
+    for when, points in (("before", maps.before), ("after", maps.after)) if maps else ():
+        if points and maps:
+            near = 100 * panels.together(points, maps.targets)
+            drawing = panels.features(points, maps, folder.classes, when)
+            found.append(
+                Drawing(
+                    f"map-{when}", f"{when.capitalize()} transfer. {near:.0f}% lie next to their own class.", drawing
+                )
+            )
+    return tuple(found)
+
+
+def _reading(folder: Folder) -> tuple[tuple[str, str], ...]:
+    data = folder.result.data
+    facts = [("Target", data.target), ("Split", data.protocol)]
+    facts += [("Unlabelled", f"{data.unlabeled:,} examples")] if data.unlabeled else []
+    facts += [("Skipped", f"{len(data.skipped):,} files that could not be read")] if data.skipped else []
+    facts += [("Duplicates", f"{data.duplicates:,} removed from training")] if data.duplicates else []
+    return tuple((name, said) for name, said in facts if said)
+
+
+def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple[str, str], ...]:
+    result = folder.result
+    judged = f" of {sum(result.data.holdout.values()):,} examples" if result.data.holdout else ""
+    found = [("Another draw.", f"There was one holdout{judged} and one draw of the training labels; others would give "
+              "somewhat different numbers.")]  # fmt: skip
+    if result.seeds == 1:
+        found.append(("Luck in training.", "One seed was run, so how much another would differ is not measured."))
+    elif result.seeds and result.seeds < 5:
+        found.append(
+            ("More seeds.", f"Luck in training was seen through {result.seeds} seeds; the interval allows for it.")
+        )
+    found.append(("Other places.", "Pictures from other devices, places or times than these; expect lower accuracy."))
+    found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
+    dropped = sum(entry.outcome in ("dropped", "skipped") for entry in result.candidates)
+    if dropped:
+        found.append(("What lost early.", f"{dropped} candidates were dropped on cross-validated scores, or not started; "
+                      "one of them might have won with more budget."))  # fmt: skip
+    absent = _absent(folder, groups)
+    if absent:
+        found.append(("Not measured.", f"{', '.join(absent).capitalize()}."))
+    return tuple(found)
+
+
+def _absent(folder: Folder, groups: tuple[pictures.Group, ...]) -> list[str]:
+    result, maps = folder.result, folder.maps
+    missing = {
+        "the gain over scratch": result.gain is None,
+        "the metrics": not result.metrics,
+        "the baseline's metrics": bool(result.metrics) and not result.baseline,
+        "accuracy at other numbers of labels": not result.curve,
+        "the ranking of sources": not result.ranking,
+        "the race": not result.candidates,
+        "confusions and examples": not groups,
+        "what transfer fixed and broke": bool(groups) and len(groups) < 4,
+        "the map of features": not (maps and (maps.before or maps.after)),
+        "calibration": bool(result.metrics) and "calibration_error" not in result.metrics,
+        "the time it took": result.seconds is None,
+        "which labels were read": not result.labels_read,
+        "the environment": not folder.environment,
+    }
+    return [name for name, absent in missing.items() if absent]

@@ -1,0 +1,146 @@
+"""The report's drawings: numbers in, SVG out. Each has a label that says in words what it shows."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from regraft.report._load import Candidate, Gain, Point, Spread
+from regraft.report._svg import Figure, Scale, line, mark, number, tag, text, ticks
+
+_SHAPES = {"finalist": "diamond", "kept": "circle", "dropped": "square", "failed": "cross"}
+
+
+def ends(spread: Spread) -> tuple[float, float]:
+    """Low and high of the interval; the estimate itself where there is none."""
+    return (
+        spread.mean if spread.low is None else min(spread.low, spread.mean),
+        spread.mean if spread.high is None else max(spread.high, spread.mean),
+    )
+
+
+def gain(found: Gain, verdict: str) -> Figure:
+    """The gain on a line: zero, the interval, and in grey what is too small to be seen."""
+    low, high = (100 * value for value in ends(found))
+    unseen = 100 * (found.detectable or 0.0)
+    left, right = min(low, 0.0, -unseen), max(high, 0.0, unseen)
+    scale = Scale(left, right, 13, 87) if right > left else Scale(-1, 1, 13, 87)
+    middle, mean = 66.0, 100 * found.mean
+    parts = [text("◂ scratch is better", "0%", 14, "soft"), text("transfer is better ▸", "100%", 14, "soft", "end")]
+    if unseen:
+        wide = f"{number(scale.share(unseen) - scale.share(-unseen))}%"
+        parts.append(tag("rect", x=scale(-unseen), width=wide, y=28, height=76, class_="band"))
+    parts += [line(("0%", "100%"), (104, 104), "rule"), line((scale(0), scale(0)), (24, 104), "axis", 1.5)]
+    parts += [text(f"{tick:+g}" if tick else "0", scale(tick), 122, "soft", "middle") for tick in ticks(left, right)]
+    parts += [line((scale(low), scale(high)), (middle, middle), f"line {verdict}", 5)]
+    parts += [line((scale(end), scale(end)), (middle - 8, middle + 8), f"line {verdict}", 2.5) for end in (low, high)]
+    parts += [mark("diamond", scale(mean), middle, f"full {verdict}")]
+    parts += [text(f"{mean:+.1f}", scale(mean), middle - 17, "big", "middle")]
+    parts += [text(f"{low:+.1f}", scale(low), middle + 27, "plain", "end" if high > low else "middle")]
+    parts += [text(f"{high:+.1f}", scale(high), middle + 27)] if high > low else []
+    label = f"Gain in accuracy {mean:+.1f} points, {100 * found.level:g}% interval {low:+.1f} to {high:+.1f} points"
+    seen = f"; gains below {unseen:.1f} points are too small to be seen" if unseen else ""
+    return Figure("".join(parts), label + seen, 128)
+
+
+def versus(ours: Spread, theirs: Spread | None) -> Figure:
+    """Two intervals under each other: the chosen model (diamond), scratch (square)."""
+    rows = [(ours, "diamond", "full transfer")] + ([(theirs, "square", "hollow scratch")] if theirs else [])
+    found = [end for spread, _, _ in rows for end in ends(spread)]
+    scale = Scale(min(found), max(found), 4, 96)
+    parts = []
+    for place, (spread, shape, kind) in enumerate(rows):
+        low, high = ends(spread)
+        y = 11 + 16 * place
+        colour = kind.split()[-1]
+        parts.append(line((scale(low), scale(high)), (y, y), f"line {colour}", 3))
+        parts.append(mark(shape, scale(spread.mean), y, kind))
+    label = f"chosen {ours.mean:.3g}" + (f", from scratch {theirs.mean:.3g}" if theirs else "")
+    return Figure("".join(parts), label, 38 if theirs else 22)
+
+
+def strip(value: Spread, scale: Scale, shape: str = "circle", kind: str = "full transfer") -> Figure:
+    """One value with its interval on a thin line, for a row of a table."""
+    low, high = ends(value)
+    scale = Scale(scale.low, scale.high, 4, 96)
+    colour = kind.split()[-1]
+    parts = [line(("0%", "100%"), (11, 11), "rule"), line((scale(low), scale(high)), (11, 11), f"line {colour}", 3)]
+    return Figure("".join([*parts, mark(shape, scale(value.mean), 11, kind)]), f"{low:.3g} to {high:.3g}", 22)
+
+
+def candidate(entry: Candidate, scale: Scale, chosen: bool) -> Figure | None:
+    """The score of one entry of the race; its shape says the outcome."""
+    if entry.score is None:
+        return None
+    error = entry.error or 0.0
+    value = Spread(mean=entry.score, low=entry.score - error, high=entry.score + error)
+    alive = "hollow transfer" if entry.outcome in ("finalist", "kept") else "hollow scratch"
+    kind = "full transfer" if chosen else alive
+    return strip(value, scale, _SHAPES.get(entry.outcome, "circle"), kind)
+
+
+def race_scale(entries: Sequence[Candidate]) -> Scale:
+    """One scale for every entry of the race, errors included."""
+    found = [(entry.score, entry.error or 0.0) for entry in entries if entry.score is not None]
+    if not found:
+        return Scale(0, 1)
+    return Scale(min(score - error for score, error in found), max(score + error for score, error in found))
+
+
+def race(entries: Sequence[tuple[str, Candidate, bool]]) -> Figure:
+    """Every entry (name, entry, is chosen) with its score and seconds, as one drawing."""
+    scale = race_scale([entry for _, entry, _ in entries])
+    parts = []
+    for place, (name, entry, chosen) in enumerate(entries):
+        drawn, y = candidate(entry, scale, chosen), 30.0 * place
+        parts.append(text(shorten(name, 44), 0, y + 15, "plain" if chosen else "soft"))
+        if drawn:
+            parts.append(tag("svg", drawn.body, x="46%", y=y, width="28%", height=22, overflow="visible"))
+        cost = "" if entry.seconds is None else f"{entry.seconds:.1f} s"
+        parts.append(text(cost, "85%", y + 15, "soft", "end"))
+        parts.append(text("chosen" if chosen else entry.outcome, "87%", y + 15, "plain" if chosen else "soft"))
+    return Figure("".join(parts), f"Scores, errors and seconds of {len(entries)} candidates", 30.0 * len(entries) + 4)
+
+
+def curve(points: Sequence[Point]) -> Figure:
+    """Accuracy against labels per class on a logarithmic axis, for the chosen method and for scratch."""
+    series = {
+        name: [(point.labels_per_class, value) for point in points if (value := getattr(point, name))]
+        for name in ("chosen", "scratch")
+    }
+    found = [end for values in series.values() for _, spread in values for end in ends(spread)]
+    pad = max((max(found) - min(found)) * 0.08, 0.005)
+    up = Scale(min(found) - pad, min(max(found) + pad, 1.0), 238, 22)
+    counts = [point.labels_per_class for point in points]
+    along = Scale(math.log(max(min(counts), 1)), math.log(max(max(counts), 1)), 12, 94)
+    parts = []
+    for tick in ticks(up.low, up.high):
+        y = up.share(tick)
+        parts += [line(("0%", "100%"), (y, y), "rule"), text(f"{100 * tick:g}%", "0%", y - 4, "soft")]
+    parts += [text(str(count), along(math.log(max(count, 1))), 260, "soft", "middle") for count in counts]
+    parts += [text("labels per class", "100%", 280, "soft", "end")]
+    for name, values in reversed(series.items()):
+        if not values:
+            continue
+        places = [(along(math.log(max(count, 1))), up.share(spread.mean), spread) for count, spread in values]
+        shape, colour = ("circle", "transfer") if name == "chosen" else ("square", "scratch")
+        shift = -13 if name == _upper(points[0]) else 23
+        parts.append(text(colour, places[0][0], places[0][1] + shift, "soft", "middle"))
+        for (x, y, _), (x2, y2, _) in pairwise(places):
+            parts.append(line((x, x2), (y, y2), f"line {colour}", 2.5))
+        for x, y, spread in places:
+            low, high = (up.share(end) for end in ends(spread))
+            parts += [line((x, x), (low, high), f"line {colour}", 1.5)] if low != high else []
+            parts.append(mark(shape, x, y, f"{'full' if name == 'chosen' else 'hollow'} {colour}"))
+    said = "; ".join(f"{k}: " + ", ".join(f"{s.mean:.3f} at {n}" for n, s in values) for k, values in series.items())
+    return Figure("".join(parts), f"Accuracy against labels per class; {said}", 286)
+
+
+def _upper(point: Point) -> str:
+    """Which of the two lines starts higher, so that its name can stand above it."""
+    ours, theirs = (spread.mean if spread else -math.inf for spread in (point.chosen, point.scratch))
+    return "chosen" if ours >= theirs else "scratch"
+
+
+def shorten(name: str, limit: int) -> str:
+    """The name, cut to ``limit`` letters."""
+    return name if len(name) <= limit else name[: limit - 1] + "…"

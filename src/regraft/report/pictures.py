@@ -1,0 +1,142 @@
+"""Examples of the holdout as pictures: what the chosen model gets right and wrong, what transfer fixed and broke."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from regraft.core.errors import UserError
+from regraft.data.images import decode, native_size
+from regraft.report._load import Folder
+
+SIDE, EACH = 112, 10
+"""Pixels of a thumbnail's side; thumbnails in a group."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture: its file, its class, the two answers (``scratch`` empty if unknown) and the answer's probability."""
+
+    path: str
+    true: str
+    answer: str
+    scratch: str
+    sure: float
+    thumbnail: Image.Image
+
+    @property
+    def uri(self) -> str:
+        """The thumbnail as a data URI."""
+        kind = "PNG" if self.small else "JPEG"
+        buffer = BytesIO()
+        self.thumbnail.save(buffer, kind, optimize=True, **({} if self.small else {"quality": 78}))
+        return f"data:image/{kind.lower()};base64,{b64encode(buffer.getvalue()).decode('ascii')}"
+
+    @property
+    def small(self) -> bool:
+        """Enlarged from a tiny picture: few colours in flat squares, which PNG keeps sharp."""
+        return bool(self.thumbnail.info.get("enlarged"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Examples of one kind out of ``total``; ``missing``: files that could not be read."""
+
+    name: str
+    meaning: str
+    total: int
+    examples: tuple[Example, ...]
+    missing: int = 0
+
+
+def answers(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class (N,) with the highest probability, averaged over seeds, and that probability (N,)."""
+    mean = outputs.mean(0)
+    return mean.argmax(1), mean.max(1)
+
+
+def groups(folder: Folder) -> tuple[Group, ...]:
+    """The groups that this run can show; none without outputs and paths of the holdout."""
+    holdout = folder.holdout
+    if holdout is None or folder.chosen is None or len(holdout.paths) != len(holdout.targets):
+        return ()
+    targets = np.asarray(holdout.targets)
+    ours, sure = answers(folder.chosen)
+    right = ours == targets
+    kinds = [("Right", "the surest answer of each class", right, -sure)]
+    kinds += [("Wrong", "the surest mistakes first", ~right, -sure)]
+    if folder.scratch is not None and folder.scratch.shape == folder.chosen.shape:
+        before = answers(folder.scratch)[0] == targets
+        rows = np.arange(len(targets))
+        change = folder.chosen.mean(0)[rows, targets] - folder.scratch.mean(0)[rows, targets]
+        kinds += [("Fixed by transfer", "scratch is wrong, the transfer is right", right & ~before, -change)]
+        kinds += [("Broken by transfer", "scratch is right, the transfer is wrong", ~right & before, change)]
+    return tuple(_group(folder, kind) for kind in kinds)
+
+
+def _group(folder: Folder, kind: tuple[str, str, np.ndarray, np.ndarray]) -> Group:
+    name, meaning, members, key = kind
+    found: list[Example] = []
+    missing = 0
+    for index in _spread(folder, np.flatnonzero(members), key):
+        if len(found) == EACH or missing > 5 * EACH:  # pictures that moved away are not searched for one by one
+            break
+        example = _example(folder, int(index))
+        missing += example is None
+        found += [example] if example else []
+    return Group(name, meaning, int(members.sum()), tuple(found), missing)
+
+
+def _spread(folder: Folder, members: np.ndarray, key: np.ndarray) -> Iterator[int]:
+    """The members by their key, one of each class before a second of any."""
+    assert folder.holdout is not None
+    turns: dict[int, int] = {}
+    order: list[tuple[int, int, int]] = []
+    for index in members[np.argsort(key[members], kind="stable")]:
+        target = folder.holdout.targets[index]
+        turns[target] = turns.get(target, 0) + 1
+        order.append((turns[target], len(order), int(index)))
+    return (index for _, _, index in sorted(order))
+
+
+def _example(folder: Folder, index: int) -> Example | None:
+    assert folder.holdout is not None
+    assert folder.chosen is not None
+    path, classes = folder.holdout.paths[index], folder.holdout.classes
+    thumbnail = _thumbnail(folder, path)
+    if thumbnail is None:
+        return None
+    mean = folder.chosen.mean(0)[index]
+    scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
+    best = int(mean.argmax())
+    return Example(path, classes[folder.holdout.targets[index]], classes[best], scratch, float(mean[best]), thumbnail)
+
+
+def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
+    """The picture square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
+    for file in (Path(path), Path(folder.result.data.target) / path):
+        try:
+            side = native_size([file])
+            pixels = decode([file], min(side, SIDE))[0]
+        except (UserError, OSError, ValueError):
+            continue
+        if side > SIDE // 2:
+            return Image.fromarray(pixels)
+        tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
+        tiny.info["enlarged"] = True
+        return tiny
+    return None
+
+
+def sheet(group: Group) -> bytes:
+    """The group's thumbnails side by side as one PNG."""
+    wide = Image.new("RGB", ((SIDE + 6) * len(group.examples) - 6, SIDE), "#888")
+    for place, example in enumerate(group.examples):
+        wide.paste(example.thumbnail.resize((SIDE, SIDE), Image.Resampling.NEAREST), ((SIDE + 6) * place, 0))
+    buffer = BytesIO()
+    wide.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,193 @@
+"""The report's tables and facts as text; a cell may carry a small drawing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from regraft.report import figures
+from regraft.report._load import Candidate, Folder, Pair, Spread
+from regraft.report._svg import Figure, Scale
+
+_METRICS = {  # field: (name, which way is better, written as a percentage)
+    "accuracy": ("Accuracy", "higher is better", True),
+    "macro_f1": ("Macro F1", "higher is better", True),
+    "log_loss": ("Log loss", "lower is better", False),
+    "calibration_error": ("Calibration error", "lower is better", True),
+}
+PAIRS = 8
+"""Confused pairs that are listed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table's cell; ``note`` is said smaller, ``plot`` stands above."""
+
+    text: str
+    note: str = ""
+    plot: Figure | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """``numeric``: columns that are set flush right. ``strong``: the row to point out."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    strong: int | None = None
+
+
+def value(spread: Spread | None, percent: bool = True) -> str:
+    """An estimate: 95.7%, or 0.347."""
+    if spread is None or not np.isfinite(spread.mean):
+        return "not measured"
+    return f"{100 * spread.mean:.1f}%" if percent else f"{spread.mean:.3f}"
+
+
+def interval(spread: Spread | None, percent: bool = True) -> str:
+    """The ends of the interval: 94.1 to 96.8; empty where there is none."""
+    if spread is None or spread.low is None or spread.high is None:
+        return ""
+    return f"{100 * spread.low:.1f} to {100 * spread.high:.1f}" if percent else f"{spread.low:.3f} to {spread.high:.3f}"
+
+
+def seconds(given: float | None) -> str:
+    """A time that is easy to compare: 4.2 s, 74 s, 5 min 10 s."""
+    if given is None:
+        return "not measured"
+    if given < 100:
+        return f"{given:.1f} s" if given < 10 else f"{given:.0f} s"
+    return f"{int(round(given) // 60)} min {round(given) % 60} s"
+
+
+def label(source: str, method: str) -> str:
+    """A method by its name and what it started from."""
+    return f"{method} from {source}" if source else method
+
+
+def metrics(folder: Folder) -> Table | None:
+    """The chosen model against scratch."""
+    result, rows = folder.result, []
+    names = [name for name in _METRICS if name in result.metrics]
+    for name in [*names, *sorted(set(result.metrics) - set(_METRICS))]:
+        title, way, percent = _METRICS.get(name, (name.replace("_", " "), "", False))
+        ours, theirs = result.metrics[name], result.baseline.get(name)
+        cells = [Cell(value(one, percent), interval(one, percent)) for one in (ours, theirs)]
+        rows.append((Cell(title, way), Cell("", plot=figures.versus(ours, theirs)), *cells))
+    caption = "On the holdout: the chosen transfer (filled diamond) and the same budget from scratch (hollow square)."
+    return Table(caption, ("Metric", "", "Transfer", "Scratch"), tuple(rows), frozenset({2, 3})) if rows else None
+
+
+def ranking(folder: Folder) -> Table | None:
+    """Sources by their scores before any training."""
+    entries = sorted(folder.result.ranking, key=lambda entry: entry.rank)
+    names = list(dict.fromkeys(name for entry in entries for name in entry.scores))
+    if not entries:
+        return None
+    rows = []
+    tied = {entry.rank for entry in entries if sum(other.rank == entry.rank for other in entries) > 1}
+    scales = {name: _scale([entry.scores[name] for entry in entries if name in entry.scores]) for name in names}
+    for entry in entries:
+        cells = [Cell(f"{entry.rank}{' (tie)' if entry.rank in tied else ''}. {entry.source}")]
+        for name in names:
+            score = entry.scores.get(name)
+            known = score is not None and np.isfinite(score.mean)
+            plot = figures.strip(score, scales[name], "circle", "full soft") if known and score else None
+            unknown = Cell("not measured")
+            cells.append(Cell(f"{score.mean:.3f}", interval(score, False), plot) if known and score else unknown)
+        rows.append(tuple(cells))
+    caption = "How well each source's features fit the target before training, with intervals. It only orders the race."
+    return Table(caption, ("Source", *(name.replace("_", " ") for name in names)), tuple(rows))
+
+
+def _scale(scores: Sequence[Spread]) -> Scale:
+    found = [end for score in scores if np.isfinite(score.mean) for end in figures.ends(score)]
+    return Scale(min(found), max(found)) if found else Scale(0, 1)
+
+
+def raced(folder: Folder) -> list[tuple[Candidate, bool]]:
+    """Entries of the race that have a score, best first, and whether each is the chosen one."""
+    chosen = (folder.result.chosen.source, folder.result.chosen.method)
+    scored = [entry for entry in folder.result.candidates if entry.score is not None]
+    return [
+        (entry, (entry.source, entry.method) == chosen) for entry in sorted(scored, key=lambda e: -(e.score or 0.0))
+    ]
+
+
+def race(folder: Folder) -> Table | None:
+    """What was tried, how well it did and what it cost."""
+    entries, rows = raced(folder), []
+    scale = figures.race_scale([entry for entry, _ in entries])
+    share = all(0 <= (entry.score or 0.0) <= 1 for entry, _ in entries)
+    for entry, chosen in entries:
+        error = "" if entry.error is None else f"± {100 * entry.error:.1f}" if share else f"± {entry.error:.3f}"
+        score = Spread(mean=entry.score or 0.0)
+        outcome = "chosen" if chosen else entry.outcome
+        rows.append((
+            Cell(entry.method, entry.source), Cell("", plot=figures.candidate(entry, scale, chosen)),
+            Cell(value(score, share), error), Cell(seconds(entry.seconds)), Cell(outcome, entry.reason),
+        ))  # fmt: skip
+    caption = (
+        "Cross-validated on the training labels alone, with standard errors. Diamond: finished in full; circle: kept; "
+        "square: dropped. The filled one was chosen."
+    )
+    strong = next((place for place, (_, chosen) in enumerate(entries) if chosen), None)
+    head = ("Candidate", "", "Score", "Cost", "Outcome")
+    return Table(caption, head, tuple(rows), frozenset({2, 3}), strong) if rows else None
+
+
+def left_out(folder: Folder) -> Table | None:
+    """What did not run, or did not end, and why."""
+    found: list[tuple[Pair, str]] = [
+        (entry, f"{entry.outcome}: {entry.reason}" if entry.reason else entry.outcome)
+        for entry in folder.result.candidates
+        if entry.score is None
+    ]
+    found += [(entry, entry.reason) for entry in folder.result.left_out]
+    rows = tuple((Cell(entry.method, entry.source), Cell(reason)) for entry, reason in found)
+    return Table("What has no score, and why.", ("Method", "Reason"), rows) if rows else None
+
+
+def confusion(folder: Folder) -> np.ndarray | None:
+    """Counts (K, K), true class by answer, averaged over seeds."""
+    if folder.holdout is None or folder.chosen is None:
+        return None
+    many, targets = len(folder.holdout.classes), np.asarray(folder.holdout.targets, dtype=int)
+    cells = (targets[None] * many + folder.chosen.argmax(2)).ravel()
+    return np.bincount(cells, minlength=many * many).reshape(many, many) / len(folder.chosen)
+
+
+def pairs(counts: np.ndarray, classes: Sequence[str]) -> Table | None:
+    """The pairs that are most often taken for each other."""
+    wrong = counts * (1 - np.eye(len(counts)))
+    order = [int(place) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS] if wrong.flat[place] > 0]
+    rows = []
+    for place in order:
+        true, answer = divmod(place, len(classes))
+        share = wrong[true, answer] / counts[true].sum()
+        taken = f"{wrong[true, answer]:.1f} of {counts[true].sum():.0f}"
+        rows.append((Cell(classes[true]), Cell(classes[answer]), Cell(taken, f"{100 * share:.1f}%")))
+    caption = "Most frequent mistakes, counts averaged over seeds."
+    return Table(caption, ("True", "Taken for", "Examples"), tuple(rows), frozenset({2})) if rows else None
+
+
+def counts(folder: Folder) -> Table | None:
+    """Examples per class in training and holdout."""
+    data = folder.result.data
+    names = data.classes or sorted({*data.train, *data.holdout})
+    rows = [(Cell(n), Cell(f"{data.train.get(n, 0):,}"), Cell(f"{data.holdout.get(n, 0):,}")) for n in names]
+    total = (Cell("all"), Cell(f"{sum(data.train.values()):,}"), Cell(f"{sum(data.holdout.values()):,}"))
+    head = ("Class", "Training", "Holdout")
+    return Table("Labelled examples.", head, (*rows, total), frozenset({1, 2}), len(rows)) if rows else None
+
+
+def sources(folder: Folder) -> Table | None:
+    """What was read of each source."""
+    rows = []
+    for source in folder.result.sources:
+        size = "" if source.parameters is None else f"{source.parameters:,} parameters"
+        read = "; ".join(f"{key}: {what}" for key, what in source.understood.items())
+        rows.append((Cell(source.uri, source.kind), Cell(read or "nothing noted", size)))
+    return Table("Sources, and how they were understood.", ("Source", "Understood as"), tuple(rows)) if rows else None

@@ -1,0 +1,136 @@
+"""A run is a folder: everything needed to audit, repeat, resume and report it. No torch, no pickle."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from regraft.core.errors import UserError
+
+OPTIONS, RESULT = "options.yaml", "run.json"
+
+
+class Journal:
+    """The finished pieces of a run. A piece that is there is not done again: that is all that resuming is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """The JSON value of a piece of work: read if it was finished before, else computed and written."""
+        path = self.folder / "journal" / f"{name}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        value = compute()
+        write_json(path, value)
+        return value
+
+    def path(self, name: str) -> Path:
+        """Where a piece of work may keep files of its own."""
+        return self.folder / "journal" / name
+
+
+class Clock:
+    """Seconds since the run began, over all its sittings, against the budget (seconds, or None for no limit)."""
+
+    def __init__(self, journal: Journal, budget: float | None) -> None:
+        self.budget = budget
+        self._file = journal.path("clock.json")
+        before = json.loads(self._file.read_text()) if self._file.exists() else 0.0
+        self._start = time.monotonic() - before
+
+    @property
+    def spent(self) -> float:
+        """Seconds of work so far."""
+        return time.monotonic() - self._start
+
+    def left(self, share: float = 1.0) -> float:
+        """Seconds until ``share`` of the budget is spent."""
+        return float("inf") if self.budget is None else share * self.budget - self.spent
+
+    def stamp(self) -> None:
+        """Remember the time spent, for a later sitting."""
+        write_json(self._file, self.spent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` to ``path``: whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``: whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def create(out: Path | None, name: str, options: Mapping[str, Any]) -> Path:
+    """A new run folder, ``out`` or ``runs/name``, that holds the options.
+
+    Raises:
+        UserError: ``out`` exists, or the folder cannot be written.
+    """
+    folder = out or unused(name)
+    if folder.exists() and any(folder.iterdir()):
+        hint = f"regraft run --resume {folder}" if (folder / OPTIONS).exists() else "another --out"
+        raise UserError(f"folder {folder} exists and is not empty; use {hint}, or remove it")
+    try:
+        write_text(folder / OPTIONS, yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+    return folder
+
+
+def options_of(folder: Path) -> dict[str, Any]:
+    """The options that a run folder was made with.
+
+    Raises:
+        UserError: it is not a run folder.
+    """
+    path = folder / OPTIONS
+    if not path.is_file():
+        raise UserError(
+            f"{folder} is not a run folder: it has no {OPTIONS}; give the folder that 'regraft run' printed"
+        )
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return dict(found)
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """The result of a finished run.
+
+    Raises:
+        UserError: it is not a run folder, or the run is not finished.
+    """
+    path = folder / RESULT
+    if not path.is_file():
+        options_of(folder)
+        raise UserError(f"the run in {folder} is not finished; finish it with: regraft run --resume {folder}")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def cache_folder() -> Path:
+    """Where features and decoded pictures are remembered: ``$REGRAFT_CACHE``, else the user's cache folder."""
+    chosen = os.environ.get("REGRAFT_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else base / "regraft"
+
+
+def unused(name: str) -> Path:
+    """A folder below ``runs/`` that does not exist yet: ``name``, else ``name-2`` and so on."""
+    parent = Path("runs")
+    for number in range(1, 10_000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        if not folder.exists():
+            return folder
+    raise UserError(f"there are 9,999 runs named {name} in {parent}; name this one with --out")

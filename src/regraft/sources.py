@@ -1,0 +1,178 @@
+"""Sources: things that know something, opened, understood by measuring, and ready to transfer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from regraft import artifacts
+from regraft.backbones._base import Backbone
+from regraft.backbones._foreign import Foreign
+from regraft.bench import Bench
+from regraft.core.config import entry
+from regraft.core.errors import UserError, unknown
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset, Domain
+from regraft.data.examples import Examples
+from regraft.data.images import native_size
+from regraft.features import Memory
+from regraft.methods.baseline.scratch import Scratch
+from regraft.model import Model, Problem
+from regraft.optimisation import Descent
+from regraft.readers._base import read
+from regraft.runtime import Runtime
+from regraft.tasks.classification import Classification
+from regraft.training import run
+from regraft.understanding import fastest, norm_breaks, probe
+
+KINDS = ("timm", "torchvision", "data", "runs")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that is ready to transfer to one target.
+
+    ``domain``: its labelled data, None if there are none. ``frozen_norm``: see `Problem`. ``understood``: what was
+    found out about it, for the report. ``training``, ``inference``: the runtimes; ``cost``: seconds per example of each.
+    """
+
+    uri: str
+    backbone: Backbone
+    model: Model
+    domain: Domain | None
+    frozen_norm: bool
+    understood: Mapping[str, str]
+    training: Runtime
+    inference: Runtime
+    cost: tuple[float, float]
+
+    def problem(self, train: Dataset, unlabeled: Dataset | None, seed: int, cache: Path | None) -> Problem:
+        """The transfer of this source to the labelled examples ``train``: all that a method may see."""
+        counts = np.bincount(train.labels, minlength=len(train.classes))
+        task = Classification(classes=train.classes, counts=tuple(int(n) for n in counts))
+        target = Domain("target", train, unlabeled)
+        memory = Memory(self.inference, cache)
+        return Problem(task, target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory)
+
+
+def check(uri: str) -> None:
+    """Refuse what cannot be a source before any work is done.
+
+    Raises:
+        UserError: an unknown kind (with the nearest), or a path that is not there.
+    """
+    kind, _, rest = uri.partition(":")
+    if Path(uri).is_dir():
+        artifacts.manifest_of(Path(uri))
+    elif not rest:
+        raise UserError(
+            f"source {uri!r} is neither a run folder nor of the form kind:name; kinds: {', '.join(KINDS[:3])}"
+        )
+    elif kind not in KINDS:
+        raise unknown("kind of source", kind, KINDS)
+    elif kind == "data" and not Path(rest).exists():
+        raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
+    elif "@" in rest and not Path(rest.partition("@")[2]).is_file():
+        raise UserError(f"source {uri!r}: there is no weights file {rest.partition('@')[2]!r}; check the path")
+
+
+def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
+    """Open a source for a target of which only the labelled examples ``train`` are looked at.
+
+    ``small`` names the backbone that a ``data:`` source is trained in.
+
+    Raises:
+        UserError: it cannot be read, or its weights belong to another architecture.
+    """
+    kind, _, rest = uri.partition(":")
+    if Path(uri).is_dir():
+        opened = _of_run(Path(uri))
+    elif kind == "data":
+        opened = _trained_on(Path(rest), train, small, bench)
+    else:
+        opened = _of_library(uri, train, bench)
+    return _finished(opened, uri, train, bench)
+
+
+def backbone_for(name: str, examples: Examples) -> Backbone:
+    """The backbone ``kind:arch`` at the size that fits the pictures: no larger than they are worth, by steps of 32."""
+    kind, _, rest = name.partition(":")
+    arch, _, weights = rest.partition("@")
+    options: dict[str, Any] = {"name": kind, "arch": arch, **({"weights": weights} if weights else {})}
+    backbone: Backbone = entry("backbones", options)
+    side = native_size(examples.paths)
+    if isinstance(backbone, Foreign):
+        return replace(backbone, size=min(backbone.native, max(64, 32 * -(-side * 5 // (4 * 32)))))
+    return replace(backbone, size=next((s for s in (8, 16, 32) if side <= s), 64))  # type: ignore[type-var]
+
+
+def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
+    """A model trained from nothing on a labelled domain: a source in the making."""
+    steps = int(np.clip(8 * len(train) / 64, 200, 2000))
+    method = Scratch(descent=Descent(steps=steps, batch_size=64, rate=3e-3, average=0.99))
+    torch.manual_seed(derive(bench.seed, "source"))
+    network = backbone.build(pretrained=False)
+    task = Classification(classes=train.classes, counts=tuple(train.examples.counts().values()))
+    problem = Problem(task, Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime))
+    runtime = fastest(network, train, True, bench, what)[0]
+    start = Model(network, nn.Identity(), ())
+    with bench.engine(what, runtime, steps) as engine:
+        return run(start, method.phases(problem), problem, engine)
+
+
+Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
+
+
+def _of_run(path: Path) -> Opened:
+    model, backbone = artifacts.load(path)
+    return backbone, model, None, {"knows": f"{len(model.classes)} classes, learned in an earlier run"}
+
+
+def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
+    examples, name = read(path), _name(f"data:{path}")
+    backbone = backbone_for(small, train)
+    dataset = bench.dataset(examples, backbone.preprocess.size)
+    folder = bench.journal.path(name)
+    if not (folder / "model.json").exists():
+        model = train_model(dataset, backbone, name, bench)
+        artifacts.save(folder, model, backbone, Classification(classes=examples.classes), {"data": str(path)})
+    model, backbone = artifacts.load(folder)
+    found = {"labelled data": f"{len(examples)} examples of {len(examples.classes)} classes in {path}"}
+    return backbone, model, Domain(str(path), dataset), found
+
+
+def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
+    given = backbone_for(uri, train)
+    assert isinstance(given, Foreign)
+    options = given.conventions()
+    scores = [0.0]
+    if len(options) > 1:
+        dataset = bench.dataset(train, given.preprocess.size)
+        scores = bench.journal.once(f"{_name(uri)}-input", lambda: [probe(o, dataset, bench) for o in options])
+    backbone = options[int(np.argmax(scores))]
+    found = {"input": f"{given.preprocess.size} pixels, normalised as {backbone.normalise}, {backbone.padding} padding"}
+    if len(options) > 1:
+        found["input chosen by"] = f"a cross-validated probe of {len(options)} conventions on the labelled target"
+    return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
+
+
+def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:
+    backbone, model, domain, found = opened
+    dataset, name = bench.dataset(train, backbone.preprocess.size), _name(uri)
+    training, slow = fastest(model.backbone, dataset, True, bench, name)
+    inference, fast = fastest(model.backbone, dataset, False, bench, name)
+    breaks = partial(norm_breaks, model.backbone, dataset, backbone, inference)
+    frozen = bench.journal.once(f"{name}-norm", breaks)
+    if frozen is not None:
+        kept = "keeps its stored statistics: those of a batch make the features worse"
+        found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
+    return Source(uri, backbone, model, domain, bool(frozen), found, training, inference, (slow, fast))
+
+
+def _name(uri: str) -> str:
+    return f"source-{derive(0, uri) % 10**6:06d}"

@@ -1,0 +1,79 @@
+"""What can be found out about a network only by measuring it on the user's data."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from regraft.backbones._base import Backbone, Network, Preprocess
+from regraft.bench import Bench
+from regraft.data.dataset import Dataset
+from regraft.features import Memory, features, forward
+from regraft.feeding import to_tensor
+from regraft.model import NORMS
+from regraft.runtime import Runtime, measure
+from regraft.scores._base import Evidence
+from regraft.scores.linear_probe import LinearProbe
+
+SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
+"""Below both, a network always runs in fp32: measuring it would cost more than it saves."""
+
+
+def probe(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
+    """Cross-validated log-likelihood of a linear probe on the backbone's features of a labelled dataset."""
+    x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
+    return likelihood(x, dataset.labels)
+
+
+def likelihood(x: np.ndarray, labels: np.ndarray) -> float:
+    """The same from features (N, D); 0 where no class has two examples, so that all backbones are equal."""
+    if np.bincount(labels).max() < 2:
+        return 0.0
+    return LinearProbe()(Evidence(features=np.asarray(x), labels=labels))
+
+
+def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime: Runtime) -> bool | None:
+    """Whether features under batch statistics are worse, by a probe, than under stored ones; None without such layers.
+
+    Networks in the wild may have had their normalisation folded into the convolutions: then batch statistics undo it.
+    """
+    if not any(isinstance(m, NORMS) for m in network.modules()):
+        return None
+    stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.labels)
+    of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.labels)
+    return stored > of_batch + 0.02
+
+
+class _OfBatch(nn.Module):
+    """A network whose batch normalisation uses the statistics of each batch, also in evaluation mode."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stored = {m: (m.training, m.momentum) for m in self.network.modules() if isinstance(m, NORMS)}
+        for norm in stored:
+            norm.training, norm.momentum = True, 0.0  # no momentum: the stored statistics stay as they are
+        try:
+            return self.network(x)
+        finally:
+            for norm, (training, momentum) in stored.items():
+                norm.training, norm.momentum = training, momentum
+
+
+def fastest(network: Network, dataset: Dataset, training: bool, bench: Bench, name: str) -> tuple[Runtime, float]:
+    """The fastest runtime and its seconds per example; measured once in a run, so that resuming changes nothing."""
+    tiny = sum(p.numel() for p in network.parameters()) < SMALL_WEIGHTS and dataset.pixels.shape[1] <= SMALL_SIDE
+
+    def find() -> list[Any]:
+        rows = dataset.rows[np.resize(np.arange(len(dataset)), 32)]
+        size = dataset.pixels.shape[1]
+        sample = to_tensor(dataset.pixels[rows], Preprocess(size=size))
+        runtime, seconds = measure(network, sample, training, bench.runtime, fixed=tiny or not bench.measure)
+        return [runtime.precision, seconds]
+
+    precision, seconds = bench.journal.once(f"{name}-{'training' if training else 'inference'}", find)
+    return replace(bench.runtime, precision=precision), seconds

@@ -1,0 +1,115 @@
+"""Laws of every head."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from regraft.core import catalog
+from regraft.core.config import build, to_plain
+from regraft.heads._base import ClassicalHead, Head
+
+CLASSES = {name: catalog.find("heads", name) for name in catalog.names("heads")}
+TRAINED = [n for n, c in CLASSES.items() if issubclass(c, Head)]
+FITTED = [n for n, c in CLASSES.items() if issubclass(c, ClassicalHead)]
+
+
+def draw(count: int = 60, width: int = 12, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping classes; features of very different sizes, one of them constant."""
+    rng = np.random.default_rng(1)
+    labels = rng.permutation(np.arange(count) % classes)
+    x = rng.normal(size=(classes, width))[labels] + rng.normal(size=(count, width))
+    x = x * np.logspace(-2, 2, width) + 5
+    x[:, 3] = 2.0
+    return x, labels
+
+
+def outputs(layer: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return layer.double()(torch.from_numpy(x)).numpy()
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(logits).softmax(1).numpy()
+
+
+def estimator(name: str, head: ClassicalHead):
+    """scikit-learn's own, with the options of the head."""
+    if name == "logistic":
+        return LogisticRegression(C=head.strength, max_iter=500, class_weight="balanced")
+    return LinearSVC(C=head.strength, class_weight="balanced", max_iter=5000, random_state=0)
+
+
+def test_every_head_is_of_one_kind():
+    assert sorted(TRAINED + FITTED) == sorted(CLASSES)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_options_round_trip(name):
+    head = CLASSES[name]()
+    plain = to_plain(head)
+    plain.pop("name")
+    assert build(type(head), plain) == head
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_trained_heads_map_features_to_outputs_and_learn(name):
+    torch.manual_seed(0)
+    layer = CLASSES[name]().build(12, 3)
+    x, labels = draw()
+    value = torch.nn.functional.cross_entropy(layer(torch.from_numpy(x).float()), torch.from_numpy(labels))
+    value.backward()
+    assert layer(torch.zeros(5, 12)).shape == (5, 3)
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in layer.parameters())
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("name", FITTED)
+def test_fitted_heads_decide_as_scikit_learn_does(name, classes):
+    x, labels = draw(classes=classes)
+    head = CLASSES[name]()
+    found = outputs(head.fit(x, labels, classes), x)
+    scaled = StandardScaler().fit_transform(x)
+    theirs = estimator(name, head).fit(scaled, labels)
+    assert (found.argmax(1) == theirs.predict(scaled)).all()
+    if name == "logistic":
+        assert probabilities(found) == pytest.approx(theirs.predict_proba(scaled), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_class_without_examples_gets_no_probability(name):
+    x, labels = draw(classes=3)
+    labels = labels + (labels >= 1)  # nobody is of class 1
+    found = outputs(CLASSES[name]().fit(x, labels, 5), x)
+    assert found.shape == (60, 5)
+    assert probabilities(found)[:, [1, 4]].max() < 1e-6
+    assert set(found.argmax(1)) <= {0, 2, 3}
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_two_classes_that_are_not_the_first(name):
+    x, labels = draw(classes=2)
+    found = outputs(CLASSES[name]().fit(x, 2 * labels + 1, 4), x)
+    assert set(found.argmax(1)) <= {1, 3}
+    assert (found.argmax(1) == 2 * labels + 1).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_the_scale_of_features_does_not_matter(name):
+    x, labels = draw()
+    head, factor = CLASSES[name](), np.logspace(2, -2, 12)
+    one, two = outputs(head.fit(x, labels, 3), x), outputs(head.fit(x * factor, labels, 3), x * factor)
+    assert one == pytest.approx(two, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_more_features_than_examples(name):
+    x, labels = draw(count=9, width=80)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = outputs(CLASSES[name]().fit(x, labels, 3), x)
+    assert (found.argmax(1) == labels).mean() > 0.8

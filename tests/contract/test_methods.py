@@ -1,0 +1,150 @@
+"""Laws of every method."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from regraft import training
+from regraft.core import catalog
+from regraft.core.batch import Stream
+from regraft.core.config import build, to_plain
+from regraft.feeding import Feed
+from regraft.methods._base import Method, Need
+from regraft.optimisation import Descent
+from regraft.training import Engine, Phase
+
+NAMES = catalog.names("methods")
+HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED}
+STEPS = 24
+
+
+def make(name: str, steps: int = STEPS) -> Method:
+    return catalog.find("methods", name)().with_steps(steps)
+
+
+def transfer(method: Method, problem, engine: Engine = Engine()):
+    return training.run(problem.source_model, method.phases(problem), problem, engine)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_phases_are_data(name, toy):
+    phases = make(name).phases(toy.problem())
+    assert phases
+    for phase in phases:
+        again = build(Phase, to_plain(phase))
+        assert again == phase
+        assert to_plain(again) == to_plain(phase)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_phases_share_the_steps(name, toy):
+    method = make(name, 40)
+    if not method.descends:
+        assert all(not phase.terms for phase in method.phases(toy.problem()))
+        assert method.with_steps(7) == method
+        return
+    assert 30 <= sum(phase.descent.steps for phase in method.phases(toy.problem()) if phase.terms) <= 40
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_is_deterministic_learns_and_leaves_the_source_model_alone(name, toy, same):
+    problem, method = toy.problem(), make(name)
+    before = deepcopy(problem.source_model)
+    first, second = transfer(method, problem), transfer(method, problem)
+    assert same(first, second)
+    assert same(problem.source_model, before)
+    assert first is not problem.source_model
+    assert first.classes == problem.target.train.classes
+    assert not first.training
+    assert toy.accuracy(first) > 0.5  # chance is 0.25
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_gives_another_model(name, toy, same):
+    method, problem = make(name, 3), toy.problem()
+    if method.descends:
+        assert not same(transfer(method, problem), transfer(method, replace(problem, seed=1)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_needs_are_declared(name, toy):
+    method = make(name)
+    streams = frozenset().union(*(phase.needs for phase in method.phases(toy.problem())))
+    assert {HANDS[stream] for stream in streams - {Stream.TARGET}} <= method.needs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_declared_streams_are_read(name, toy, monkeypatch):
+    """Without what it does not need a method trains all the same; its batches carry only the labels it may see."""
+    method, problem = make(name, 3), toy.problem()
+    if Need.SOURCE_DATA not in method.needs:
+        problem = replace(problem, source=None)
+    if Need.UNLABELED not in method.needs:
+        problem = replace(problem, target=replace(problem.target, unlabeled=None))
+    seen = {}
+    original = Feed.batch
+
+    def watch(feed, step):
+        batch = original(feed, step)
+        seen.setdefault(feed.stream, []).append(batch.targets is None)
+        return batch
+
+    monkeypatch.setattr(Feed, "batch", watch)
+    transfer(method, replace(problem, target=replace(problem.target, validation=None)))
+    assert all(withheld is (stream is Stream.UNLABELED) for stream, all_ in seen.items() for withheld in all_)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if Need.SOURCE_DATA in catalog.find("methods", n).needs])
+def test_a_missing_source_is_an_error(name, toy):
+    problem = replace(toy.problem(), source=None)
+    with pytest.raises(ValueError, match="no source examples"):
+        transfer(make(name), problem)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if Need.UNLABELED in catalog.find("methods", n).needs])
+def test_labels_that_a_method_must_not_see_are_absent(name, toy):
+    problem = toy.problem()
+    with pytest.raises(ValueError, match="no labels"):
+        _ = problem.target.unlabeled.labels
+    with pytest.raises(ValueError, match="no unlabeled examples"):
+        transfer(make(name), replace(problem, target=replace(problem.target, unlabeled=None)))
+
+
+def test_l2_sp_without_its_penalty_is_fine_tuning(toy, same):
+    problem, descent = toy.problem(), Descent(steps=12, weight_decay=0.0)
+    plain = catalog.find("methods", "fine_tune")(descent=descent)
+    penalised = catalog.find("methods", "l2_sp")
+    assert same(transfer(plain, problem), transfer(penalised(descent=descent, weight=0.0), problem))
+    assert not same(transfer(plain, problem), transfer(penalised(descent=descent, weight=0.1), problem))
+
+
+def test_a_large_penalty_keeps_the_weights(toy):
+    problem, descent = toy.problem(), Descent(steps=30, weight_decay=0.0)
+    penalised = catalog.find("methods", "l2_sp")
+    moved = []
+    for weight in (0.0, 1.0, 100.0):
+        model = transfer(penalised(descent=descent, weight=weight), problem)
+        pairs = zip(model.backbone.parameters(), problem.source_model.backbone.parameters(), strict=True)
+        moved.append(sum((a - b).detach().square().sum().item() for a, b in pairs))
+    assert moved[0] > moved[1] > moved[2]
+
+
+def test_lora_gives_back_the_architecture(toy):
+    model = transfer(make("lora", 3), toy.problem())
+    assert [n for n, _ in model.backbone.named_parameters()] == [n for n, _ in toy.trained.backbone.named_parameters()]
+
+
+def test_gradual_ends_with_everything_free_and_starts_with_the_head(toy):
+    problem = toy.problem()
+    phases = make("gradual").phases(problem)
+    torch.manual_seed(0)
+    model, free = deepcopy(problem.source_model), []
+    for phase in phases:
+        for edit in phase.edits:
+            model = edit.apply(model, problem)
+        free.append(sum(p.requires_grad for p in model.backbone.parameters()))
+    assert free[0] == 0
+    assert free == sorted(free)
+    assert free[-1] == len(list(model.backbone.parameters()))

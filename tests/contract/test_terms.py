@@ -1,0 +1,117 @@
+"""Laws of every term."""
+
+import pytest
+import torch
+
+from regraft.core import catalog
+from regraft.core.batch import Batch, Stream
+from regraft.core.config import build, to_plain
+from regraft.data.dataset import Domain
+from regraft.feeding import Feed
+from regraft.runtime import Runtime
+from regraft.terms._base import Round, Weighted
+from regraft.terms.align import Align
+from regraft.terms.supervised import Supervised
+
+TERMS = [catalog.find("terms", name)() for name in catalog.names("terms")]
+TERMS += [Supervised(stream=Stream.SOURCE), Align(layer="outputs")]
+IDS = [f"{type(t).__name__}-{i}" for i, t in enumerate(TERMS)]
+
+
+def batches(problem, count: int = 12) -> dict[Stream, Batch]:
+    data = {Stream.TARGET: problem.target.train, Stream.UNLABELED: problem.target.unlabeled}
+    data |= {Stream.SOURCE: problem.source.train}
+    feeds = {s: Feed(d, s, 0, problem.backbone.preprocess, Runtime()).vary(count, None, None) for s, d in data.items()}
+    return {stream: feed.batch(0) for stream, feed in feeds.items()}
+
+
+def bound(term, toy, problem=None):
+    """The term fixed to a model that has since moved a little, as in the middle of training."""
+    problem, model = problem or toy.problem(), toy.fresh()
+    fixed = term.bind(model, problem)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    return fixed, model, problem
+
+
+@pytest.mark.parametrize("term", TERMS, ids=IDS)
+def test_value_is_a_finite_scalar_whose_gradient_reaches_the_backbone(term, toy):
+    fixed, model, problem = bound(term, toy)
+    if term.needs == {Stream.SOURCE} or term == Supervised():  # a head at zero would send nothing back
+        torch.nn.init.normal_(model.head.weight)
+    value = fixed(Round(model.train(), batches(problem), 0.5))
+    assert value.shape == ()
+    assert torch.isfinite(value)
+    value.backward()
+    gradients = [p.grad for p in model.backbone.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+    assert any(g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("term", TERMS, ids=IDS)
+def test_reads_the_streams_that_it_declares_and_no_labels_of_the_unlabelled(term, toy):
+    fixed, model, problem = bound(term, toy)
+    drawn = batches(problem)
+    assert drawn[Stream.UNLABELED].targets is None
+    fixed(Round(model, {stream: drawn[stream] for stream in term.needs}, 0.0))
+
+
+@pytest.mark.parametrize("term", TERMS, ids=IDS)
+def test_equal_rounds_give_equal_values(term, toy):
+    fixed, model, problem = bound(term, toy)
+    drawn = batches(problem)
+    model.eval()
+    with torch.no_grad():
+        first, second = (fixed(Round(model, drawn, 0.5)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("term", TERMS, ids=IDS)
+def test_options_round_trip(term):
+    plain = to_plain(term)
+    plain.pop("name")
+    assert build(type(term), plain) == term
+
+
+def test_a_stream_is_forwarded_once(toy):
+    problem, model, calls = toy.problem(), toy.fresh(), []
+    model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    round_ = Round(model, batches(problem), 0.0)
+    for _ in range(3):
+        round_.view(Stream.TARGET)
+    assert len(calls) == 1
+
+
+def test_stay_close_is_the_papers_penalty(toy):
+    term = catalog.find("terms", "stay_close")(fresh=0.25)
+    fixed, model, problem = bound(term, toy)
+    start = toy.fresh()
+    slow = 0.0
+    for now, then in zip(model.backbone.parameters(), start.backbone.parameters(), strict=True):
+        slow += 0.5 * float((now - then).double().square().sum())
+    slow += 0.5 * 0.25 * sum(float(p.double().square().sum()) for p in model.head.parameters())
+    assert fixed(Round(model, {}, 0.0)).item() == pytest.approx(slow, rel=1e-5)
+
+
+def test_stay_close_is_zero_at_the_start(toy):
+    model = toy.fresh()
+    fixed = catalog.find("terms", "stay_close")(fresh=0.0).bind(model, toy.problem())
+    assert fixed(Round(model, {}, 0.0)).item() == 0
+
+
+def test_a_source_with_other_classes_gets_a_head_of_its_own(toy):
+    other = Domain("source", toy.draw("source", 4, True, ("one", "two", "three", "four")))
+    problem, model = toy.problem(source=other), toy.fresh()
+    term = Supervised(stream=Stream.SOURCE)
+    assert list(term.bind(model, problem).parameters())
+    assert not list(term.bind(model, toy.problem()).parameters())
+    value = term.bind(model, problem)(Round(model, batches(problem), 0.0))
+    value.backward()
+    assert all(p.grad is None for p in model.head.parameters())
+
+
+def test_weights_ramp_up():
+    weighted = Weighted(term=Supervised(), weight=2.0, ramp=0.5)
+    assert [weighted.at(p) for p in (0.0, 0.25, 0.5, 0.9)] == [0.0, 1.0, 2.0, 2.0]
+    assert Weighted(term=Supervised(), weight=3.0).at(0.0) == 3.0
