@@ -74,7 +74,7 @@ class Toy:
     trained: Model
     holdout: Dataset
     backbone: type[ToyBackbone] = ToyBackbone
-    draw: Callable[..., Dataset] = staticmethod(draw)
+    draw: Callable[..., Dataset] = draw
 
     def problem(self, **changes: object) -> Problem:
         """Everything is at hand: few labelled target examples, unlabelled ones, a trained source and its data."""

@@ -46,5 +46,7 @@ def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:
                 finish, race = costs.finish(steps, count), costs.race(steps, k)
                 if finish <= 0.5 * left and finish + race <= 0.85 * left:
                     cut = f"{seeds} seeds were asked for, the budget affords {count}" if count < seeds else ""
-                    return Plan(steps, k, count, cut)
-    return Plan(LADDER[-1], 2, 1, "the budget is too small for a race; the most promising source was taken untested")
+                    return Plan(steps, k, count, note=cut)
+    return Plan(
+        LADDER[-1], 2, 1, False, "the budget is too small for a race; the most promising source was taken untested"
+    )

@@ -1,7 +1,7 @@
 """The race: sources x methods, by cross-validated utility on the labelled target, the weak dropped early."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,17 +26,20 @@ SURVIVORS = 3
 """Candidates that reach the second rung, at least; a third of all if that is more."""
 
 
+MOST = 600
+"""Steps of a baseline in a cheap network, at most."""
 FIRST = 0.6
 """Share of the race's time after which the first rung starts nothing new."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much the race and the finish may cost: steps of a full descent, folds, seeds; what was cut for the budget."""
+    """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut."""
 
     steps: int
     folds: int
     seeds: int
+    race: bool = True
     note: str = ""
 
 
@@ -45,7 +48,7 @@ class Candidate:
     """One source with one method, and what the race found.
 
     ``score``: cross-validated utility; ``error``: its standard error over examples; ``outcome``: ``waiting``, ``kept``
-    (went to the last rung), ``dropped``, ``failed`` or ``skipped`` with the ``reason``.
+    (went to the last rung), ``dropped``, ``baseline``, ``failed`` or ``skipped`` with the ``reason``.
     """
 
     source: str
@@ -58,26 +61,24 @@ class Candidate:
     outcome: str = "waiting"
     reason: str = ""
 
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Entrants:
-    """What may race: the sources, whether there are unlabelled target examples, the methods asked for (none: all)."""
+    """What may race: sources, unlabelled target examples by source, the methods asked for (none: all), baselines."""
 
     sources: Sequence[Source]
-    unlabeled: dict[str, Dataset]
+    unlabeled: Mapping[str, Dataset]
     methods: tuple[str, ...] = ()
+    baselines: Sequence[Source] = ()
 
     def line_up(self) -> tuple[list[Candidate], list[dict[str, str]]]:
-        """The candidates, and why each other pair is out.
+        """The candidates, cheap ones first within a source, and why each other pair is out.
 
         Raises:
             UserError: a method that does not exist, or none that fits.
         """
-        chosen = self.methods or tuple(n for n in catalog.names("methods") if n != "scratch")
+        chosen = [n for n in self.methods or catalog.names("methods") if n != "scratch"]
+        chosen.sort(key=lambda name: catalog.find("methods", name).cost)
         ready, out = [], []
         for source in self.sources:
             for name in chosen:
@@ -87,7 +88,7 @@ class Entrants:
                 else:
                     ready.append(Candidate(source.uri, name))
         if not ready:
-            reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "there are no sources"
+            reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "scratch is no transfer"
             raise UserError(f"no method fits what is at hand ({reasons}); add a --source or leave --method out")
         return ready, out
 
@@ -103,52 +104,58 @@ class Entrants:
 class Race:
     """Runs candidates over the rungs. Every result is in the journal, so a race that was interrupted goes on."""
 
-    def __init__(self, entrants: Entrants, train: dict[str, Dataset], plan: Plan, bench: Bench) -> None:
+    def __init__(self, entrants: Entrants, train: Mapping[str, Dataset], plan: Plan, bench: Bench) -> None:
         self.entrants, self.train, self.plan, self.bench = entrants, train, plan, bench
-        self.sources = {source.uri: source for source in entrants.sources}
-        labels = next(iter(train.values())).labels
-        groups = next(iter(train.values())).examples.groups
-        self.splits: list[Split] = folds(labels, plan.folds, derive(bench.seed, "folds"), groups)
+        self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
+        data = next(iter(train.values()))
+        self.splits: list[Split] = folds(data.labels, plan.folds, derive(bench.seed, "folds"), data.examples.groups)
 
     def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
         """The candidates with their results, best first. ``deadline``: seconds on the clock after which none starts.
 
-        A candidate for which the second rung had no time keeps its score of the first.
+        A candidate for which the second rung had no time keeps its score of the first. Baselines run in the first only.
         """
         if not self.splits:
-            return [
-                replace(c, outcome="skipped", reason="one label a class: nothing to validate on") for c in candidates
-            ]
-        steps = [max(1, round(SHORT * self.plan.steps)), self.plan.steps]
+            reason = "one label a class: nothing to validate on"
+            return [replace(c, outcome="skipped", reason=reason) for c in candidates]
         begun = self.bench.clock.spent
-        first = self._rung(candidates, 0, steps[0], begun + FIRST * (deadline - begun))
-        going = [c for c in first if c.outcome == "waiting"]
+        first = self._rung(candidates, 0, begun + FIRST * (deadline - begun))
+        going = [c for c in first if c.outcome == "waiting" and c.method != "scratch"]
         through = going[: max(SURVIVORS, len(going) // 3)]
-        second = self._rung([c for c in through if self._descends(c)], 1, steps[1], deadline)
-        done = {(c.source, c.method): c for c in second if c.score is not None}
-        result = []
-        for c in first:
-            c = done.get((c.source, c.method), c)
-            passed = c.rung == 1 or c in through
-            result.append(replace(c, outcome="kept" if passed else "dropped") if c.outcome == "waiting" else c)
-        return sorted(result, key=_order)
+        second = self._rung([c for c in through if self._descends(c)], 1, deadline)
+        done = {(c.source, c.method): c for c in second}
+        result = [done.get((c.source, c.method), c) for c in first]
+        passed = {(c.source, c.method) for c in through}
+        ended = [replace(c, outcome=_outcome(c, passed)) for c in result]
+        return sorted(ended, key=_order)
 
-    def _rung(self, candidates: Sequence[Candidate], rung: int, steps: int, deadline: float) -> list[Candidate]:
+    def steps(self, candidate: Candidate, short: bool = False) -> int:
+        """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
+        full = self.plan.steps
+        source = self.sources[candidate.source]
+        if candidate.method == "scratch":
+            slowest = max(self.entrants.sources, key=lambda s: s.cost[0])
+            if slowest.backbone != source.backbone:
+                ratio = min(slowest.cost[0] / source.cost[0], MOST / full)
+                full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
+        return max(1, round(SHORT * full)) if short else full
+
+    def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
         results = []
         with self.bench.reporter.track(f"race, rung {rung + 1} of 2", len(candidates)) as advance:
             for done, candidate in enumerate(candidates, 1):
                 name = f"race-{rung}-{derive(0, candidate.source) % 10**6:06d}-{candidate.method}"
-                found = self.bench.journal.once(name, partial(self._plainly, candidate, rung, steps, deadline))
+                found = self.bench.journal.once(name, partial(self._plainly, candidate, rung, deadline))
                 results.append(Candidate(**found))
                 self.bench.clock.stamp()
                 advance(done)
         return sorted(results, key=_order)
 
-    def _plainly(self, candidate: Candidate, rung: int, steps: int, deadline: float) -> dict[str, Any]:
-        return asdict(self._try(candidate, rung, steps, deadline))
+    def _plainly(self, candidate: Candidate, rung: int, deadline: float) -> dict[str, Any]:
+        return asdict(self._try(candidate, rung, deadline))
 
-    def _try(self, candidate: Candidate, rung: int, steps: int, deadline: float) -> Candidate:
-        start = time.monotonic()
+    def _try(self, candidate: Candidate, rung: int, deadline: float) -> Candidate:
+        start, steps = time.monotonic(), self.steps(candidate, short=rung == 0)
         guess = self._guess(candidate, steps)
         if self.bench.clock.spent + guess > deadline:
             reason = f"it would have taken about {guess:.0f} s of a budget that was spent"
@@ -156,7 +163,7 @@ class Race:
         try:
             utility, likelihood = self._validate(candidate, steps)
         except CandidateError as error:
-            return replace(candidate, outcome="failed", reason=str(error), seconds=time.monotonic() - start)
+            return replace(candidate, outcome="failed", score=None, reason=str(error), seconds=time.monotonic() - start)
         spread = float(utility.std() / max(1, len(utility)) ** 0.5)
         seconds = candidate.seconds + time.monotonic() - start
         return replace(
@@ -187,8 +194,14 @@ class Race:
         return bool(entry("methods", candidate.method).descends)
 
 
+def _outcome(candidate: Candidate, passed: Collection[tuple[str, str]]) -> str:
+    if candidate.outcome != "waiting" or candidate.method == "scratch":
+        return "baseline" if candidate.outcome == "waiting" else candidate.outcome
+    return "kept" if (candidate.source, candidate.method) in passed else "dropped"
+
+
 def _order(candidate: Candidate) -> tuple[int, float, float]:
-    """Finished before unfinished, later rungs first, then the higher score, then the higher likelihood."""
+    """Scored before unscored, then the higher score, then the higher likelihood."""
     if candidate.score is None:
         return (1, 0.0, 0.0)
     return (0, -candidate.score, -candidate.likelihood)

@@ -38,7 +38,7 @@ class Source:
     """A source that is ready to transfer to one target.
 
     ``domain``: its labelled data, None if there are none. ``frozen_norm``: see `Problem`. ``understood``: what was
-    found out about it, for the report. ``training``, ``inference``: the runtimes; ``cost``: seconds per example of each.
+    found out about it, for the report. ``training``, ``inference``: the runtimes; ``cost``: seconds an example of each.
     """
 
     uri: str
@@ -97,6 +97,14 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
     else:
         opened = _of_library(uri, train, bench)
     return _finished(opened, uri, train, bench)
+
+
+def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
+    """Something that knows nothing: an untrained backbone ``kind:arch``, for the baseline."""
+    backbone = backbone_for(name, train)
+    torch.manual_seed(derive(bench.seed, "scratch", name))
+    opened = backbone, Model(backbone.build(pretrained=False), nn.Identity(), ()), None, dict[str, str]()
+    return _finished(opened, f"scratch:{name}", train, bench)
 
 
 def backbone_for(name: str, examples: Examples) -> Backbone:

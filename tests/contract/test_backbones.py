@@ -116,7 +116,7 @@ def test_options_round_trip_and_the_size_is_the_preprocessings(backbone):
 
 @pytest.mark.parametrize("kind", [Torchvision, Timm])
 def test_an_unknown_architecture_is_an_error_with_the_nearest_name(kind):
-    with pytest.raises(UserError, match="did you mean 'resnet1?8"):
+    with pytest.raises(UserError, match=r"did you mean 'resnet1?8"):
         kind(arch="resnet1", size=64).build(pretrained=False)
 
 
@@ -140,9 +140,9 @@ def test_same_padding_against_a_slow_reference(kernel, groups):
 
 def test_same_padding_leaves_the_weights_names_to_the_file(tmp_path):
     """Padding is set after the weights are carried, so a file fits either way."""
-    source = Timm(arch="mobilenetv2_100", size=64)
-    torch.save(source.bare(False).state_dict(), tmp_path / "w.pth")
-    one, two = (Timm(arch="mobilenetv2_100", size=64, weights=tmp_path / "w.pth", padding=p) for p in ("symmetric", "same"))
+    arch, file = "mobilenetv2_100", tmp_path / "w.pth"
+    torch.save(Timm(arch=arch, size=64).bare(False).state_dict(), file)
+    one, two = (Timm(arch=arch, size=64, weights=file, padding=p) for p in ("symmetric", "same"))
     x = pictures(64)
     with torch.no_grad():
         a, b = one.build().eval()(x), two.build().eval()(x)

@@ -13,7 +13,7 @@ from regraft.core.config import build, to_plain
 from regraft.feeding import Feed
 from regraft.methods._base import Method, Need
 from regraft.optimisation import Descent
-from regraft.training import Engine, Phase
+from regraft.training import Phase
 
 NAMES = catalog.names("methods")
 HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED}
@@ -24,8 +24,8 @@ def make(name: str, steps: int = STEPS) -> Method:
     return catalog.find("methods", name)().with_steps(steps)
 
 
-def transfer(method: Method, problem, engine: Engine = Engine()):
-    return training.run(problem.source_model, method.phases(problem), problem, engine)
+def transfer(method: Method, problem):
+    return training.run(problem.source_model, method.phases(problem), problem)
 
 
 @pytest.mark.parametrize("name", NAMES)

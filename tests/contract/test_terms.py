@@ -85,12 +85,14 @@ def test_a_stream_is_forwarded_once(toy):
 
 def test_stay_close_is_the_papers_penalty(toy):
     term = catalog.find("terms", "stay_close")(fresh=0.25)
-    fixed, model, problem = bound(term, toy)
+    fixed, model, _ = bound(term, toy)
     start = toy.fresh()
     slow = 0.0
+    model.requires_grad_(False)
     for now, then in zip(model.backbone.parameters(), start.backbone.parameters(), strict=True):
-        slow += 0.5 * float((now - then).double().square().sum())
+        slow += 0.5 * (now - then).double().square().sum().item()
     slow += 0.5 * 0.25 * sum(float(p.double().square().sum()) for p in model.head.parameters())
+    model.requires_grad_(True)
     assert fixed(Round(model, {}, 0.0)).item() == pytest.approx(slow, rel=1e-5)
 
 

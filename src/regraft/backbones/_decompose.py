@@ -13,7 +13,8 @@ def decompose(network: nn.Module, size: int) -> Network:
 
     The children, in the order in which the library lists them, are tried as a chain on random pictures, with pooling
     and flattening, which many networks do between modules, put in where it may belong. A chain that gives the
-    network's own numbers is the network. If none does, the whole is one stage, and its children only say what is deeper.
+    network's own numbers is the network. If none does, the whole is one stage, and its children only say what lies
+    deeper.
     """
     was = network.training
     network.eval()

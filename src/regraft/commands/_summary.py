@@ -13,14 +13,20 @@ def summary(result: dict[str, Any]) -> str:
     chosen, folder = result["chosen"], Path(result["run"])
     kept = f"{chosen['method']} from {chosen['source']}" if chosen["source"] else "the model from scratch"
     lines = ["", f"  {result['verdict'].upper()}: {result['sentence']}", "", f"  kept: {kept}"]
-    lines += ["", f"  {'':<20}{'finalist':>10}{'scratch':>10}"]
+    lines += ["", f"  {'':<20}{'transfer':>10}{'scratch':>10}"]
     for name, value in result["metrics"].items():
         lines.append(f"  {name.replace('_', ' '):<20}{value['mean']:>10.3f}{result['baseline'][name]['mean']:>10.3f}")
     lines += ["", "  race (cross-validated on the labelled target)"]
     for row in result["candidates"][:_TABLE]:
         score = "     -" if row["score"] is None else f"{row['score']:6.3f}"
-        lines.append(f"  {score}  {row['method']:<16} {row['source']:<44} {row['outcome']}, {row['seconds']:.1f} s")
+        lines.append(
+            f"  {score}  {row['method']:<16} {_short(row['source']):<44} {row['outcome']}, {row['seconds']:.1f} s"
+        )
     more = len(result["candidates"]) - _TABLE
     lines += [f"          and {more} more; all are in the report"] if more > 0 else []
     lines += ["", f"  model:  {folder / 'model.safetensors'}", f"  report: {folder / 'report.html'}"]
     return "\n".join([*lines, f"  {readable(result['seconds'])} in all", ""])
+
+
+def _short(source: str, room: int = 44) -> str:
+    return source if len(source) <= room else f"{source[:12]}...{source[15 - room :]}"

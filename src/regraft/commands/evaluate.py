@@ -12,7 +12,7 @@ from regraft.data.examples import Examples
 from regraft.data.images import decoded
 from regraft.data.splits import align_classes
 from regraft.evaluation import evaluation, predict
-from regraft.finishing import metrics_of
+from regraft.keeping import metrics
 from regraft.readers._base import read
 from regraft.runtime import detect
 from regraft.tasks.classification import Classification
@@ -47,7 +47,7 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)
     skipped = [[str(s.path), s.reason] for s in found.skipped]
     return {"run": str(options.run), "data": str(options.data), "examples": len(examples), "skipped": skipped} | {
-        "metrics": metrics_of(record, task)
+        "metrics": metrics(record, task)
     }
 
 

@@ -1,15 +1,11 @@
 """Transfer what sources know to a target, and prove that it helped."""
 
-import platform
+import shlex
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from regraft import artifacts, finishing, guard, planning, runs
+from regraft import runs
 from regraft.bench import Bench
 from regraft.commands._summary import summary
 from regraft.core import catalog
@@ -17,16 +13,11 @@ from regraft.core.config import build, settings, to_plain
 from regraft.core.duration import seconds_of
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
-from regraft.core.records import Evaluation, Verdict
-from regraft.data.dataset import Dataset
-from regraft.features import Memory, features
-from regraft.preparing import Prepared, Request, prepare
-from regraft.racing import Candidate, Entrants, Plan, Race
-from regraft.ranking import rank
+from regraft.job import Job, Wanted
+from regraft.preparing import Request, prepare
 from regraft.report.html import render
 from regraft.runtime import detect
-from regraft.scores._base import Evidence
-from regraft.sources import Source, check, open_source
+from regraft.sources import check
 
 
 @settings
@@ -39,7 +30,7 @@ class Run:
     target: Path | None = None
     """Folder with one folder of pictures per class, or a CSV of paths and labels."""
     source: tuple[str, ...] = ()
-    """timm:ARCH or torchvision:ARCH (with @FILE for local weights), data:DIR, or an earlier run's folder; repeatable."""
+    """timm:ARCH or torchvision:ARCH (with @FILE for local weights), data:DIR, or a run's folder; repeatable."""
     test: Path | None = None
     """Labelled pictures to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
@@ -78,12 +69,15 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     if (folder / runs.RESULT).exists():
         return runs.result_of(folder)
     journal = runs.Journal(folder)
-    runtime = detect(options.device, options.precision)
     clock = runs.Clock(journal, seconds_of(options.budget))
+    runtime = detect(options.device, options.precision)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
     reporter.hint = f"Go on with: regraft run --resume {folder}"
     reporter.say(f"run folder: {folder}")
-    return _Job(options, bench).run()
+    wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level)
+    result = Job(prepare(_request(options), reporter), wanted, bench).run(_command(options))
+    render(folder)
+    return result
 
 
 def _folder(options: Run) -> tuple[Path, Run]:
@@ -112,166 +106,11 @@ def _request(options: Run) -> Request:
     return Request(options.target, options.test, options.unlabeled, options.shots, options.seed)
 
 
-class _Job:
-    """The six steps, each with the results of those before it."""
-
-    def __init__(self, options: Run, bench: Bench) -> None:
-        self.options, self.bench = options, bench
-        self.data: Prepared = prepare(_request(options), bench.reporter)
-        self.sources: list[Source] = []
-        self.train: dict[str, Dataset] = {}
-        self.unlabeled: dict[str, Dataset] = {}
-
-    def run(self) -> dict[str, Any]:
-        """Steps 2 to 6 of "Choosing and proving"."""
-        self._open()
-        ranking = self.bench.journal.once("ranking", self._rank)
-        entrants = Entrants(self.sources, self.unlabeled, self.options.method)
-        candidates, left_out = entrants.line_up()
-        order = {row["source"]: row["rank"] for row in ranking}
-        candidates.sort(key=lambda c: order[c.source])
-        plan = Plan(**self.bench.journal.once("plan", lambda: to_plain(self._plan(candidates))))
-        raced = self._race(entrants, candidates, plan)
-        chosen, finish, seeds = self._finish(raced, plan)
-        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
-        records = [finish.measure(name, seeds, holdout) for name in (chosen.method, "scratch")]
-        verdict = guard.judge(records[0], records[1], level=self.options.level)
-        result = self._result(chosen, verdict, records, finish)
-        result |= {
-            "candidates": [c.plain() | ({"outcome": "finalist"} if c == chosen else {}) for c in raced],
-            "ranking": ranking, "left_out": left_out, "seeds": seeds, "plan": to_plain(plan),
-        }  # fmt: skip
-        return self._keep(result, records, finish, holdout)
-
-    def _open(self) -> None:
-        for uri in dict.fromkeys(self.options.source):
-            self.bench.reporter.say(f"source {uri}")
-            source = open_source(uri, self.data.train, self.options.backbone, self.bench)
-            size = source.backbone.preprocess.size
-            self.sources.append(source)
-            self.train[uri] = self.bench.dataset(self.data.train, size)
-            if self.data.unlabeled is not None:
-                self.unlabeled[uri] = self.bench.dataset(self.data.unlabeled, size)
-            self.bench.clock.stamp()
-
-    def _rank(self) -> list[dict[str, Any]]:
-        evidence = {}
-        for s in self.sources:
-            train = self.train[s.uri]
-            memory = Memory(s.inference, self.bench.cache)
-            evidence[s.uri] = Evidence(features(s.model.backbone, train, s.backbone.preprocess, memory), train.labels)
-        return rank(evidence, self.options.seed)
-
-    def _plan(self, candidates: list[Candidate]) -> Plan:
-        weights = [catalog.find("methods", c.method).cost for c in candidates]
-        slow, fast = (max(s.cost[i] for s in self.sources) for i in (0, 1))
-        costs = planning.Costs(slow, fast, min(32, len(self.data.train)), len(self.data.holdout), weights)
-        return planning.plan(costs, self.bench.clock.left(), self.options.seeds)
-
-    def _race(self, entrants: Entrants, candidates: list[Candidate], plan: Plan) -> list[Candidate]:
-        race = Race(entrants, self.train, plan, self.bench)
-        deadline = 0.0 if plan.note.startswith("the budget is too small") else float("inf")
-        if self.bench.clock.budget is not None and deadline:
-            deadline = self.bench.clock.spent + 0.45 * self.bench.clock.left()
-        return race.run(candidates, self.bench.journal.once("deadline", lambda: min(deadline, 1e12)))
-
-    def _finish(self, raced: list[Candidate], plan: Plan) -> tuple[Candidate, finishing.Finish, int]:
-        """Train the best candidate and scratch; the next best if training breaks down."""
-        able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome != "failed"]
-        if able and able[0].score is None:  # nothing was tried: the surest method on the most promising source
-            able.sort(key=lambda c: c.method != "logistic")
-        for chosen in able:
-            source = next(s for s in self.sources if s.uri == chosen.source)
-            finish = finishing.Finish(source, self.train[source.uri], self.unlabeled.get(source.uri), self.bench)
-            done = finishing.surviving_seeds(finish, chosen.method, plan.steps, plan.seeds)
-            if done:
-                seeds = finishing.surviving_seeds(finish, "scratch", plan.steps, done)
-                return chosen, finish, seeds
-        raise UserError("every candidate broke down (see the reasons in the journal); try --method logistic")
-
-    def _result(
-        self, chosen: Candidate, verdict: Verdict, records: list[Evaluation], finish: finishing.Finish
-    ) -> dict[str, Any]:
-        task = finish.problem(0).task
-        kept = verdict.outcome != "hurts"
-        what = {"source": chosen.source, "method": chosen.method} if kept else {"source": None, "method": "scratch"}
-        sentence = verdict.sentence if kept else f"{verdict.sentence} The scratch model is kept."
-        return {
-            "verdict": verdict.outcome,
-            "sentence": sentence,
-            "gain": to_plain(verdict.gain),
-            "tests": verdict.tests,
-            "chosen": what,
-            "finalist": {"source": chosen.source, "method": chosen.method},
-            "shipped": "transfer" if kept else "scratch",
-            "metrics": finishing.metrics_of(records[0], task),
-            "baseline": finishing.metrics_of(records[1], task),
-            "labels_read": [
-                "labelled target examples, by cross-validation (race)",
-                "none of the holdout before the judgement",
-            ],
-            "sources": [_described(s) for s in self.sources],
-            "data": self.data.facts,
-            "budget": self.bench.clock.budget,
-            "command": _command(self.options),
-            "run": str(self.bench.journal.folder),
-            "version": version("regraft"),
-        }
-
-    def _keep(
-        self, result: dict[str, Any], records: list[Evaluation], finish: finishing.Finish, holdout: Dataset
-    ) -> dict[str, Any]:
-        folder, source = self.bench.journal.folder, finish.source
-        shipped = result["finalist"]["method"] if result["shipped"] == "transfer" else "scratch"
-        model = finish.model(shipped, result["plan"]["steps"], 0)
-        task = finish.problem(0).task
-        result["precision_check"] = finishing.agreement(model, source, holdout, task)
-        result["citations"] = {n: _reference(n) for n in {result["finalist"]["method"], "scratch"}}
-        artifacts.save(folder, model, source.backbone, task, {"sentence": result["sentence"], **result["chosen"]})
-        for name, record in zip(("chosen", "scratch"), records, strict=True):
-            finishing.write_array(folder / "evaluation" / f"{name}-outputs.npy", record.outputs.astype(np.float32))
-        shown = {"ids": holdout.examples.ids, "paths": [str(p.resolve()) for p in holdout.examples.paths]}
-        shown |= {"targets": holdout.labels.tolist(), "classes": holdout.classes}
-        runs.write_json(folder / "evaluation" / "holdout.json", shown)
-        tuned = finish.model(result["finalist"]["method"], result["plan"]["steps"], 0)
-        if self.bench.clock.left() > 10:
-            runs.write_json(
-                folder / "maps.json", finishing.maps(source.model, tuned, source, holdout, self.options.seed)
-            )
-        runs.write_json(folder / "environment.json", _environment(source))
-        result["seconds"] = round(self.bench.clock.spent, 1)
-        runs.write_json(folder / runs.RESULT, result)
-        render(folder)
-        return result
-
-
-def _described(source: Source) -> dict[str, Any]:
-    parameters = sum(p.numel() for p in source.model.backbone.parameters())
-    kind = source.uri.partition(":")[0] if not Path(source.uri).is_dir() else "runs"
-    return {"uri": source.uri, "kind": kind, "parameters": parameters, "understood": dict(source.understood)}
-
-
-def _reference(method: str) -> str:
-    text = catalog.find("methods", method).__doc__ or ""
-    return " ".join(text.partition("Reference:")[2].split())
-
-
-def _environment(source: Source) -> dict[str, str]:
-    names = ("torch", "torchvision", "timm", "scikit-learn", "numpy")
-    found = {name: version(name) for name in names}
-    return {
-        "python": platform.python_version(), **found, "device": source.training.device,
-        "training precision": source.training.precision, "inference precision": source.inference.precision,
-        "threads": str(torch.get_num_threads()), "machine": platform.machine(),
-    }  # fmt: skip
-
-
 def _command(options: Run) -> str:
     default, parts = Run(), ["regraft run"]
     for name, value in to_plain(replace(options, out=None, resume=None)).items():
         if value != to_plain(getattr(default, name)):
-            for item in value if isinstance(value, list) else [value]:
-                parts.append(f"--{name} {item}")
+            parts += [f"--{name} {shlex.quote(str(item))}" for item in (value if isinstance(value, list) else [value])]
     return " ".join(parts)
 
 

@@ -10,7 +10,7 @@ from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.splits import holdout_split
 from regraft.evaluation import evaluation, predict
-from regraft.finishing import metrics_of
+from regraft.keeping import metrics
 from regraft.readers._base import read
 from regraft.runtime import detect
 from regraft.sources import backbone_for, train_model
@@ -68,9 +68,9 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     model = train_model(kept, backbone, "training", bench)
     task = Classification(classes=examples.classes)
     record = evaluation([predict(model, aside, backbone.preprocess, task, runtime)], aside, task)
-    metrics = metrics_of(record, task)
-    artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": metrics})
-    result = {"run": str(folder), "metrics": metrics, "classes": list(examples.classes), "examples": len(examples)}
+    figures = metrics(record, task)
+    artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": figures})
+    result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
     runs.write_json(folder / "train.json", result)
     return result
 

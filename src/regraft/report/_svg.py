@@ -14,12 +14,13 @@ STYLE = """
 @media print{:root{color-scheme:light}}
 svg{color:var(--ink);font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 svg text{fill:var(--ink);font-variant-numeric:tabular-nums}svg text.soft{fill:var(--soft);font-size:12px}
-svg text.big{font-size:21px;font-weight:650}svg text.on{fill:var(--paper)}
+svg text.big{font-size:21px;font-weight:650}svg text.halo{paint-order:stroke;stroke:var(--card);stroke-width:4px}
+svg text.on{fill:var(--paper)}
 .rule{stroke:var(--rule);fill:none}.axis{stroke:var(--ink);fill:none}.band{fill:var(--band)}
 .transfer{color:var(--transfer)}.scratch,.soft{color:var(--soft)}
 .helps{color:var(--helps)}.hurts{color:var(--hurts)}.undecided{color:var(--undecided)}
-.line{stroke:currentColor;fill:none}.full{fill:currentColor;stroke:currentColor}
-.hollow{fill:var(--paper);stroke:currentColor;stroke-width:2}svg .glyph{fill:currentColor}
+svg .line{stroke:currentColor;fill:none}svg .full{fill:currentColor;stroke:currentColor}
+svg .hollow{fill:var(--paper);stroke:currentColor;stroke-width:2}svg .glyph{fill:currentColor}
 """
 """Colours and strokes of the figures, light and dark; also the report's own colours."""
 

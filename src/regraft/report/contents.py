@@ -9,6 +9,8 @@ from regraft.report.tables import Table
 
 MATRIX = 30
 """Up to this many classes the confusion matrix is drawn; beyond it only the pairs can be read."""
+SKIPPED = 50
+"""Skipped files that are named; the rest is counted."""
 _VERDICTS = {"helps": ("▲", "Helps"), "hurts": ("▼", "Hurts"), "undecided": ("◆", "Cannot tell")}
 
 
@@ -69,12 +71,13 @@ def gather(folder: Folder) -> Contents:
         drawn = Drawing("confusion", how, panels.confusion(counts, folder.classes))
     return Contents(
         title=folder.name, verdict=result.verdict, sign=sign, word=word, sentence=(head, bracket + tail),
-        kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder), tests=_tests(folder),
-        curve=_curve(folder), ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
+        kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder),
+        tests=_tests(folder), curve=_curve(folder),
+        ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
         left_out=tables.left_out(folder), confusion=drawn,
         pairs=None if counts is None else tables.pairs(counts, folder.classes),
         groups=groups, missing=any(group.missing for group in groups), maps=_maps(folder), counts=tables.counts(folder),
-        sources=tables.sources(folder), reading=_reading(folder), skipped=tuple(result.data.skipped),
+        sources=tables.sources(folder), reading=_reading(folder), skipped=_skipped(result.data.skipped),
         labels_read=tuple(result.labels_read), untested=_untested(folder, groups),
         citations=tuple(sorted(result.citations.items())),
         command=result.command, environment=tuple(sorted(folder.environment.items())),
@@ -122,8 +125,8 @@ def _tests(folder: Folder) -> str:
     tests, said = folder.result.tests, []
     fixed, broken = tests.get("fixed"), tests.get("broken")
     if fixed is not None and broken is not None:
-        said.append(f"Transfer is right on {fixed:.1f} examples that scratch gets wrong, and wrong on {broken:.1f} that "
-                    "scratch gets right (mean over seeds).")  # fmt: skip
+        said.append(f"Transfer is right on {fixed:.1f} examples that scratch gets wrong,")
+        said.append(f"and wrong on {broken:.1f} that scratch gets right (mean over seeds).")
     within = f"equivalence within ±{100 * (tests.get('margin') or 0):g} points"
     names = {"mcnemar_p": "McNemar (first seed)", "seed_t_p": "t test over seeds", "equivalence_p": within}
     found = [(name, p) for key, name in names.items() if (p := tests.get(key)) is not None]
@@ -160,10 +163,19 @@ def _maps(folder: Folder) -> tuple[Drawing, ...]:
 def _reading(folder: Folder) -> tuple[tuple[str, str], ...]:
     data = folder.result.data
     facts = [("Target", data.target), ("Split", data.protocol)]
-    facts += [("Unlabelled", f"{data.unlabeled:,} examples")] if data.unlabeled else []
-    facts += [("Skipped", f"{len(data.skipped):,} files that could not be read")] if data.skipped else []
+    facts += [("Unlabelled", _many(data.unlabeled, "example"))] if data.unlabeled else []
+    facts += [("Skipped", _many(len(data.skipped), "file") + " that could not be read")] if data.skipped else []
     facts += [("Duplicates", f"{data.duplicates:,} removed from training")] if data.duplicates else []
     return tuple((name, said) for name, said in facts if said)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _skipped(files: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    more = len(files) - SKIPPED
+    return (*files[:SKIPPED], (f"and {more:,} more", "")) if more > 0 else tuple(files)
 
 
 def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple[str, str], ...]:
@@ -181,8 +193,8 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
     found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
     dropped = sum(entry.outcome in ("dropped", "skipped") for entry in result.candidates)
     if dropped:
-        found.append(("What lost early.", f"{dropped} candidates were dropped on cross-validated scores, or not started; "
-                      "one of them might have won with more budget."))  # fmt: skip
+        lost = f"{_many(dropped, 'candidate')} dropped on cross-validated scores, or not started"
+        found.append(("What lost early.", f"{lost}; one of them might have won with more budget."))
     absent = _absent(folder, groups)
     if absent:
         found.append(("Not measured.", f"{', '.join(absent).capitalize()}."))

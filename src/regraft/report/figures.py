@@ -34,9 +34,9 @@ def gain(found: Gain, verdict: str) -> Figure:
     parts += [line((scale(low), scale(high)), (middle, middle), f"line {verdict}", 5)]
     parts += [line((scale(end), scale(end)), (middle - 8, middle + 8), f"line {verdict}", 2.5) for end in (low, high)]
     parts += [mark("diamond", scale(mean), middle, f"full {verdict}")]
-    parts += [text(f"{mean:+.1f}", scale(mean), middle - 17, "big", "middle")]
-    parts += [text(f"{low:+.1f}", scale(low), middle + 27, "plain", "end" if high > low else "middle")]
-    parts += [text(f"{high:+.1f}", scale(high), middle + 27)] if high > low else []
+    parts += [text(f"{mean:+.1f}", scale(mean), middle - 17, "big halo", "middle")]
+    parts += [text(f"{low:+.1f}", scale(low), middle + 27, "halo", "end" if high > low else "middle")]
+    parts += [text(f"{high:+.1f}", scale(high), middle + 27, "halo")] if high > low else []
     label = f"Gain in accuracy {mean:+.1f} points, {100 * found.level:g}% interval {low:+.1f} to {high:+.1f} points"
     seen = f"; gains below {unseen:.1f} points are too small to be seen" if unseen else ""
     return Figure("".join(parts), label + seen, 128)
@@ -92,7 +92,7 @@ def race(entries: Sequence[tuple[str, Candidate, bool]]) -> Figure:
     parts = []
     for place, (name, entry, chosen) in enumerate(entries):
         drawn, y = candidate(entry, scale, chosen), 30.0 * place
-        parts.append(text(shorten(name, 44), 0, y + 15, "plain" if chosen else "soft"))
+        parts.append(text(shorten(name, 44), 4, y + 15, "plain" if chosen else "soft"))
         if drawn:
             parts.append(tag("svg", drawn.body, x="46%", y=y, width="28%", height=22, overflow="visible"))
         cost = "" if entry.seconds is None else f"{entry.seconds:.1f} s"
@@ -109,7 +109,7 @@ def curve(points: Sequence[Point]) -> Figure:
     }
     found = [end for values in series.values() for _, spread in values for end in ends(spread)]
     pad = max((max(found) - min(found)) * 0.08, 0.005)
-    up = Scale(min(found) - pad, min(max(found) + pad, 1.0), 238, 22)
+    up = Scale(min(found) - pad, min(max(found) + pad, 1.0), 226, 22)
     counts = [point.labels_per_class for point in points]
     along = Scale(math.log(max(min(counts), 1)), math.log(max(max(counts), 1)), 12, 94)
     parts = []
@@ -124,7 +124,7 @@ def curve(points: Sequence[Point]) -> Figure:
         places = [(along(math.log(max(count, 1))), up.share(spread.mean), spread) for count, spread in values]
         shape, colour = ("circle", "transfer") if name == "chosen" else ("square", "scratch")
         shift = -13 if name == _upper(points[0]) else 23
-        parts.append(text(colour, places[0][0], places[0][1] + shift, "soft", "middle"))
+        parts.append(text(colour, places[0][0], places[0][1] + shift, "soft"))
         for (x, y, _), (x2, y2, _) in pairwise(places):
             parts.append(line((x, x2), (y, y2), f"line {colour}", 2.5))
         for x, y, spread in places:
@@ -142,5 +142,6 @@ def _upper(point: Point) -> str:
 
 
 def shorten(name: str, limit: int) -> str:
-    """The name, cut to ``limit`` letters."""
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+    """The name in ``limit`` letters; its middle is left out, as names of one kind differ at their ends."""
+    tail = (limit - 1) // 2
+    return name if len(name) <= limit else f"{name[: limit - 1 - tail]}…{name[-tail:]}"

@@ -55,7 +55,8 @@ def _opening(contents: Contents) -> list[str]:
     return [
         f"# {contents.sign} {contents.word}: {safe(contents.title)}",
         f"**{safe(contents.sentence[0])}**{bracket}", safe(contents.kept), _drawing(contents.gain), facts,
-        "## Transfer against scratch" if contents.metrics else "", _table(contents.metrics), safe(contents.tests), *curve,
+        "## Transfer against scratch" if contents.metrics else "", _table(contents.metrics),
+        safe(contents.tests), *curve,
     ]  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def _group(group: Group) -> str:
 
 def _reading(contents: Contents) -> list[str]:
     facts = "\n".join(f"- {safe(name)}: {safe(value)}" for name, value in contents.reading)
-    skipped = "\n".join(f"- skipped {safe(path)}: {safe(why)}" for path, why in contents.skipped)
+    skipped = "\n".join(f"- skipped {safe(path)}: {safe(why)}".rstrip(": ") for path, why in contents.skipped)
     labels = "\n".join(f"- {safe(line)}" for line in contents.labels_read)
     read = [facts, skipped, _table(contents.counts), _table(contents.sources)]
     return ["## What was read", *read, "Labels that were read:" if labels else "", labels]

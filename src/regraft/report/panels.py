@@ -17,8 +17,8 @@ _CELL, _COLOURS = 34, 10
 def confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """Counts (K, K), true class by predicted class; darker is a larger share of the row."""
     longest = max(len(shorten(name, 12)) for name in classes)
-    margin, many = 26 + 7.5 * longest, len(classes)
-    top = margin if longest > 2 else 44.0
+    margin, many = 26 + 8.0 * longest, len(classes)
+    top = margin + 12 if longest > 2 else 44.0
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
     parts = [text("predicted", margin + _CELL * many / 2, 13, "soft", "middle")]
     side = f"translate(12 {number(top + _CELL * many / 2)}) rotate(-90)"

@@ -13,8 +13,9 @@ from regraft.core.errors import UserError
 from regraft.data.images import decode, native_size
 from regraft.report._load import Folder
 
-SIDE, EACH = 112, 10
+SIDE, EACH = 160, 10
 """Pixels of a thumbnail's side; thumbnails in a group."""
+_SHEET = 112
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Group:
     total: int
     examples: tuple[Example, ...]
     missing: int = 0
+
+    @property
+    def large(self) -> bool:
+        """Whether they need room: photographs, or classes with long names."""
+        return any(not one.small or max(len(one.true), len(one.answer)) > 4 for one in self.examples)
 
 
 def answers(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,9 +140,10 @@ def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
 
 def sheet(group: Group) -> bytes:
     """The group's thumbnails side by side as one PNG."""
-    wide = Image.new("RGB", ((SIDE + 6) * len(group.examples) - 6, SIDE), "#888")
+    wide = Image.new("RGB", ((_SHEET + 6) * len(group.examples) - 6, _SHEET), "#888")
     for place, example in enumerate(group.examples):
-        wide.paste(example.thumbnail.resize((SIDE, SIDE), Image.Resampling.NEAREST), ((SIDE + 6) * place, 0))
+        how = Image.Resampling.NEAREST if example.small else Image.Resampling.LANCZOS
+        wide.paste(example.thumbnail.resize((_SHEET, _SHEET), how), ((_SHEET + 6) * place, 0))
     buffer = BytesIO()
     wide.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,6 +1,8 @@
 """Low-rank updates of frozen weights."""
 
-from regraft.core.config import settings
+from typing import Annotated
+
+from regraft.core.config import Choice, settings
 from regraft.edits import lora as edits
 from regraft.edits.merge_lora import MergeLora
 from regraft.edits.new_head import NewHead
@@ -19,7 +21,7 @@ class Lora(Method):
     Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3.
     """
 
-    adapter: edits.Lora = edits.Lora()
+    adapter: Annotated[edits.Lora, Choice("edits")] = edits.Lora()
     """The shape of the updates."""
     descent: Descent = Descent(rate=3e-3, average=0.98)
     """How to train."""

@@ -1,0 +1,138 @@
+"""The main job: rank, race, finish, judge, keep. Each step's result is the next one's argument."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from regraft import guard, keeping, planning
+from regraft.bench import Bench
+from regraft.core import catalog
+from regraft.core.errors import UserError
+from regraft.data.dataset import Dataset
+from regraft.features import Memory, features
+from regraft.finishing import Finish
+from regraft.preparing import Prepared
+from regraft.racing import Candidate, Entrants, Plan, Race
+from regraft.ranking import rank
+from regraft.scores._base import Evidence
+from regraft.sources import Source, open_source, scratch_source
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to try: see the options of the same names of ``regraft run``."""
+
+    sources: Sequence[str]
+    methods: Sequence[str]
+    backbone: str
+    seeds: int
+    level: float
+
+
+class Job:
+    """Steps 2 to 6 of "Choosing and proving"; step 1, setting the holdout aside, made ``data``."""
+
+    def __init__(self, data: Prepared, wanted: Wanted, bench: Bench) -> None:
+        self.data, self.wanted, self.bench = data, wanted, bench
+        self.train: dict[str, Dataset] = {}
+        self.unlabeled: dict[str, Dataset] = {}
+
+    def run(self, command: str) -> dict[str, Any]:
+        """The result, as in ``run.json``. ``command`` is what repeats the run."""
+        sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
+        ranking = self.bench.journal.once("ranking", lambda: self._rank(sources))
+        baselines = self._baselines(sources)
+        entrants = Entrants(sources, self.unlabeled, tuple(self.wanted.methods), baselines)
+        candidates, left_out = entrants.line_up()
+        place = {row["source"]: row["rank"] for row in ranking}
+        candidates.sort(key=lambda c: place[c.source])
+        plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(sources, candidates))))
+        race = Race(entrants, self.train, plan, self.bench)
+        scratch = [Candidate(s.uri, "scratch") for s in baselines]
+        raced = race.run([*scratch, *candidates], self._deadline(plan))
+        ours, theirs, seeds = self._finish(race, raced)
+        # From here on the holdout is read; nothing is chosen any more.
+        pair = [self._judged(finish, chosen, seeds) for finish, chosen in (ours, theirs)]
+        verdict = guard.judge(pair[0].record, pair[1].record, level=self.wanted.level)
+        found = keeping.result(verdict, pair[0], pair[1])
+        found |= {
+            "candidates": [asdict(c) | ({"outcome": "finalist"} if c == ours[1] else {}) for c in raced],
+            "ranking": ranking,
+            "left_out": left_out,
+            "seeds": seeds,
+            "plan": asdict(plan),
+            "sources": [keeping.described(s) for s in sources],
+            "data": self.data.facts,
+            "budget": self.bench.clock.budget,
+            "command": command,
+        }
+        return keeping.keep(found, pair[0], pair[1], self.bench)
+
+    def _open(self, uri: str) -> Source:
+        self.bench.reporter.say(f"source {uri}")
+        source = open_source(uri, self.data.train, self.wanted.backbone, self.bench)
+        self._decode(source)
+        self.bench.clock.stamp()
+        return source
+
+    def _decode(self, source: Source) -> None:
+        size = source.backbone.preprocess.size
+        self.train[source.uri] = self.bench.dataset(self.data.train, size)
+        if self.data.unlabeled is not None:
+            self.unlabeled[source.uri] = self.bench.dataset(self.data.unlabeled, size)
+
+    def _baselines(self, sources: Sequence[Source]) -> list[Source]:
+        """Scratch in each architecture of the sources, and in a small network, which few labels often suit better."""
+        small = scratch_source("small:conv", self.data.train, self.bench)
+        self._decode(small)
+        others = {repr(s.backbone): s for s in reversed(sources) if s.backbone != small.backbone}
+        return [small, *others.values()]
+
+    def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:
+        evidence = {}
+        for s in sources:
+            memory = Memory(s.inference, self.bench.cache)
+            x = features(s.model.backbone, self.train[s.uri], s.backbone.preprocess, memory)
+            evidence[s.uri] = Evidence(x, self.train[s.uri].labels)
+        return rank(evidence, self.bench.seed)
+
+    def _plan(self, sources: Sequence[Source], candidates: Sequence[Candidate]) -> Plan:
+        weights = [catalog.find("methods", c.method).cost for c in candidates]
+        slow, fast = (max(s.cost[i] for s in sources) for i in (0, 1))
+        costs = planning.Costs(slow, fast, min(32, len(self.data.train)), len(self.data.holdout), weights)
+        return planning.plan(costs, self.bench.clock.left(), self.wanted.seeds)
+
+    def _deadline(self, plan: Plan) -> float:
+        """Seconds on the clock after which no candidate starts."""
+        clock = self.bench.clock
+        if clock.budget is None:
+            return 1e12
+        share = 0.5 if plan.race else 0.0
+        return float(self.bench.journal.once("deadline", lambda: clock.spent + share * clock.left()))
+
+    def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
+        """Train the best candidate and the best baseline; the next best where training breaks down."""
+        able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
+        transfers = [c for c in able if c.method != "scratch"]
+        if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
+            transfers.sort(key=lambda c: c.method != "logistic")
+        ours, seeds = self._train(race, transfers, race.plan.seeds)
+        theirs, seeds = self._train(race, [c for c in raced if c.method == "scratch"], seeds)
+        return ours, theirs, seeds
+
+    def _train(self, race: Race, candidates: Sequence[Candidate], seeds: int) -> tuple["_Trained", int]:
+        for chosen in candidates:
+            uri = chosen.source
+            finish = Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
+            done = finish.train(chosen.method, race.steps(chosen), seeds)
+            if done:
+                return (finish, chosen), done
+        reasons = "; ".join(sorted({c.reason for c in candidates if c.reason})) or "training broke down"
+        raise UserError(f"no candidate could be trained ({reasons}); try --method logistic or other pictures")
+
+    def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
+        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
+        return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+
+_Trained = tuple[Finish, Candidate]

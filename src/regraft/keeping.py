@@ -1,0 +1,152 @@
+"""Step 6: keep the model that is not worse, with everything that the report shows."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.manifold import TSNE
+
+from regraft import artifacts, runs
+from regraft.bench import Bench
+from regraft.core import catalog
+from regraft.core.config import to_plain
+from regraft.core.describe import describe
+from regraft.core.records import Evaluation, Verdict
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.evaluation import figures, predict
+from regraft.features import forward
+from regraft.finishing import Finish, write_array
+from regraft.model import Model
+from regraft.runtime import Runtime
+from regraft.sources import Source
+from regraft.tasks._base import Task
+
+_MAPPED = 400
+"""Examples in the two-dimensional maps, at most."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained contestant and what it made of the holdout."""
+
+    finish: Finish
+    method: str
+    record: Evaluation
+    holdout: Dataset
+
+    @property
+    def task(self) -> Task:
+        """What was learned."""
+        return self.finish.problem(0).task
+
+    @property
+    def model(self) -> Model:
+        """The model of the first seed: the one that is shipped if this contestant is."""
+        return self.finish.load(self.method, 0)
+
+
+def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
+    """The verdict and the figures behind it."""
+    helped = verdict.outcome != "hurts"
+    finalist = {"source": ours.finish.source.uri, "method": ours.method}
+    return {
+        "verdict": verdict.outcome,
+        "sentence": verdict.sentence if helped else f"{verdict.sentence} The model from scratch is kept.",
+        "gain": to_plain(verdict.gain),
+        "tests": verdict.tests,
+        "chosen": finalist if helped else {"source": None, "method": "scratch"},
+        "finalist": finalist,
+        "shipped": "transfer" if helped else "scratch",
+        "scratch": {"network": theirs.finish.source.uri},
+        "metrics": metrics(ours.record, ours.task),
+        "baseline": metrics(theirs.record, theirs.task),
+        "labels_read": ["race: the labelled target examples, by cross-validation", "judgement: the holdout, once"],
+        "citations": {n: _reference(n) for n in (ours.method, "scratch")},
+        "precision_check": _agreement(ours),
+    }
+
+
+def metrics(record: Evaluation, task: Task) -> dict[str, dict[str, float]]:
+    """Every metric of the task with its interval, as plain values."""
+    found = figures(record, task)
+    return {name: {"mean": value.mean, "low": value.low, "high": value.high} for name, value in found.items()}
+
+
+def described(source: Source) -> dict[str, Any]:
+    """What is said of a source in the report."""
+    kind = "runs" if Path(source.uri).is_dir() else source.uri.partition(":")[0]
+    parameters = sum(p.numel() for p in source.model.backbone.parameters())
+    return {"uri": source.uri, "kind": kind, "parameters": parameters, "understood": dict(source.understood)}
+
+
+def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> dict[str, Any]:
+    """Write the kept model, the evaluation, the maps and, last, ``run.json``; returns the completed result."""
+    folder = bench.journal.folder
+    kept = ours if found["shipped"] == "transfer" else theirs
+    artifacts.save(folder, kept.model, kept.finish.source.backbone, kept.task, {"sentence": found["sentence"]})
+    for name, judged in (("chosen", ours), ("scratch", theirs)):
+        write_array(folder / "evaluation" / f"{name}-outputs.npy", judged.record.outputs.astype(np.float32))
+    examples = ours.holdout.examples
+    shown = {"ids": examples.ids, "paths": [str(p.resolve()) for p in examples.paths]}
+    shown |= {"targets": ours.holdout.labels.tolist(), "classes": examples.classes}
+    runs.write_json(folder / "evaluation" / "holdout.json", shown)
+    if bench.clock.left() > 10:
+        runs.write_json(folder / "maps.json", _maps(ours, bench.seed))
+    runs.write_json(folder / "environment.json", _environment(ours.finish.source))
+    complete = {**found, "seconds": round(bench.clock.spent, 1), "run": str(folder), "version": version("regraft")}
+    runs.write_json(folder / runs.RESULT, complete)
+    return complete
+
+
+def _agreement(judged: Judged) -> float:
+    """Share of (at most 200) holdout examples on which the chosen precision and fp32 predict the same class."""
+    source, some = judged.finish.source, judged.holdout.take(np.arange(min(200, len(judged.holdout))))
+    if source.inference.precision == "fp32":
+        return 1.0
+    exact = Runtime(device=source.inference.device)
+    model, preprocess = judged.model, source.backbone.preprocess
+    answers = [predict(model, some, preprocess, judged.task, r).argmax(1) for r in (source.inference, exact)]
+    return float((answers[0] == answers[1]).mean())
+
+
+def _maps(judged: Judged, seed: int) -> dict[str, Any]:
+    """Two-dimensional maps (t-SNE) of holdout features before and after transfer.
+
+    Reference: van der Maaten and Hinton, Visualizing data using t-SNE, JMLR 2008.
+    """
+    source, holdout = judged.finish.source, judged.holdout
+    rows = np.sort(np.random.default_rng(derive(seed, "maps")).permutation(len(holdout))[:_MAPPED])
+    some = holdout.take(rows)
+    if len(some) < 5:
+        return {}
+    drawn: dict[str, Any] = {"targets": some.labels.tolist()}
+    for name, model in (("before", source.model), ("after", judged.model)):
+        x = forward(model.backbone, some, source.backbone.preprocess, source.inference)
+        perplexity = min(30.0, (len(some) - 1) / 3)
+        placed = TSNE(perplexity=perplexity, init="pca", random_state=0, max_iter=500).fit_transform(x)
+        drawn[name] = np.round(placed.astype(float), 2).tolist()
+    return drawn
+
+
+def _reference(method: str) -> str:
+    path = catalog.files("methods").get(method)
+    text = describe(path).doc if path else ""
+    return " ".join(text.partition("Reference:")[2].split())
+
+
+def _environment(source: Source) -> dict[str, str]:
+    names = ("torch", "torchvision", "timm", "scikit-learn", "numpy")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "device": source.training.device,
+        "training precision": source.training.precision,
+        "inference precision": source.inference.precision,
+        "threads": str(torch.get_num_threads()),
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,167 @@
+"""Every entry of every catalogue: found by its file, documented, built from plain data and turned back into it."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from regraft.core import catalog
+from regraft.core.config import build, entry, to_plain
+from regraft.core.errors import UserError
+
+ENTRIES = [(kind, name) for kind in catalog.KINDS for name in catalog.files(kind)]
+IDS = [f"{kind}/{name}" for kind, name in ENTRIES]
+# What an entry that cannot be made from nothing needs.
+REQUIRED = {"arch": "resnet18", "path": "somewhere"}
+CITING = ("methods", "divergences", "scores")
+# Terms that are a task's own loss rather than somebody's idea.
+UNCITED = {("terms", "supervised")}
+
+
+def required(cls: type) -> list[str]:
+    return [f.name for f in fields(cls) if not has_default(f)]
+
+
+def has_default(field: Field) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def made(cls: type) -> object:
+    return build(cls, {name: REQUIRED[name] for name in required(cls)})
+
+
+def documented(cls: type) -> set[str]:
+    """Names of the attributes that a string follows, in the class and in what it inherits from."""
+    found: set[str] = set()
+    for base in cls.__mro__[:-1]:
+        if not base.__module__.startswith("regraft"):
+            continue
+        node = next(
+            n for n in ast.parse(inspect.getsource(sys.modules[base.__module__])).body
+            if isinstance(n, ast.ClassDef) and n.name == base.__name__
+        )  # fmt: skip
+        for before, after in zip(node.body, node.body[1:], strict=False):
+            text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            if text and isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
+                found.add(before.target.id)
+    return found
+
+
+def test_every_folder_of_entries_is_a_catalogue():
+    folders = {p.parent.name for p in catalog.ROOT.glob("*/_base.py")}
+    assert folders == set(catalog.KINDS)
+
+
+def test_files_that_start_with_an_underscore_are_no_entries():
+    assert not [name for _, name in ENTRIES if name.startswith("_")]
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_names_are_the_files_stems_and_listing_imports_nothing(kind):
+    found = {p.stem for p in (catalog.ROOT / kind).rglob("*.py") if p.name[0] != "_"}
+    assert catalog.names(kind) == sorted(found)
+    assert found
+
+
+def test_listing_imports_nothing():
+    code = "import sys; from regraft.core import catalog as c; [c.names(k) for k in c.KINDS]; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not [m for m in modules if m.startswith("regraft.") and m.split(".")[1] in catalog.KINDS]
+    assert "torch" not in modules
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_an_entry_is_found_and_knows_its_name(kind, name):
+    cls = catalog.find(kind, name)
+    assert catalog.name_of(cls) == name
+    assert is_dataclass(cls)
+    assert cls.__name__ == "".join(part.capitalize() for part in name.split("_"))
+    base = sys.modules[f"regraft.{kind}._base"]
+    assert any(c.__module__ == base.__name__ for c in cls.__mro__[1:])
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_an_entry_is_documented_and_so_is_each_option(kind, name):
+    cls = catalog.find(kind, name)
+    text = inspect.cleandoc(cls.__doc__ or "")
+    assert text.split("\n\n")[0].split("\n")[0].strip()
+    assert not text.startswith(f"{cls.__name__}(")  # dataclass's own, when nobody wrote one
+    assert {f.name for f in fields(cls)} - documented(cls) == set()
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_sources_are_cited(kind, name):
+    citing = kind in CITING or (kind == "terms" and (kind, name) not in UNCITED)
+    if citing:
+        text = catalog.find(kind, name).__doc__
+        assert "Reference:" in text
+        assert any(str(year) in text.split("Reference:")[1] for year in range(1900, 2030))
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_an_entry_is_built_from_nothing_or_says_what_it_needs(kind, name):
+    cls = catalog.find(kind, name)
+    if not required(cls):
+        assert build(cls, {}) == cls()
+        return
+    with pytest.raises(UserError, match=f"option '{required(cls)[0]}' of {kind}/{name}"):
+        entry(kind, name)
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_an_entry_survives_plain_data_and_yaml(kind, name):
+    cls = catalog.find(kind, name)
+    one = made(cls)
+    plain = to_plain(one)
+    assert plain["name"] == name
+    again = entry(kind, yaml.safe_load(yaml.safe_dump(plain)))
+    assert type(again) is cls
+    assert again == one
+    assert to_plain(again) == plain
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_an_unknown_option_is_an_error_with_the_nearest_name(kind, name):
+    cls = catalog.find(kind, name)
+    known = [f.name for f in fields(cls)]
+    if not known:
+        with pytest.raises(UserError, match="no option of"):
+            entry(kind, {"name": name, "anything": 1})
+        return
+    with pytest.raises(UserError, match=f"did you mean '{known[0]}'"):
+        entry(kind, {"name": name, f"{known[0]}x": 1})
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)
+def test_options_cannot_be_changed(kind, name):
+    one = made(catalog.find(kind, name))
+    for field in fields(one):
+        with pytest.raises(AttributeError):
+            setattr(one, field.name, None)
+
+
+def test_an_unknown_name_is_an_error_with_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'fine_tune'"):
+        catalog.find("methods", "finetune")
+    with pytest.raises(UserError, match="did you mean 'methods'"):
+        catalog.names("method")
+
+
+def test_a_wrong_type_is_an_error_that_names_option_and_value():
+    with pytest.raises(UserError, match=r"option 'rank' of edits/lora: .*got 'many'"):
+        entry("edits", {"name": "lora", "rank": "many"})
+    with pytest.raises(UserError, match=r"option 'descent.steps' of methods/fine_tune: .*got 'few'"):
+        entry("methods", {"name": "fine_tune", "descent": {"steps": "few"}})
+    with pytest.raises(UserError, match="no divergence named 'corall'"):
+        entry("terms", {"name": "align", "divergence": "corall"})
+
+
+def test_paths_become_text_and_paths_again():
+    backbone = entry("backbones", {"name": "timm", "arch": "resnet18", "weights": "folder/w.pth"})
+    assert backbone.weights == Path("folder/w.pth")
+    assert to_plain(backbone)["weights"] == "folder/w.pth"
