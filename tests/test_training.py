@@ -15,6 +15,7 @@ from regraft.edits.freeze import Freeze
 from regraft.edits.new_head import NewHead
 from regraft.edits.set_norm import SetNorm
 from regraft.feeding import Feed
+from regraft.heads.mlp import Mlp
 from regraft.model import Model
 from regraft.optimisation import Descent
 from regraft.runtime import Runtime, has_bf16
@@ -112,6 +113,30 @@ def test_a_selector_with_patience_goes_on_bitwise(average, toy, same, tmp_path):
     whole = training.run(problem.source_model, phases, problem)
     for step in (2, 5):
         assert same(interrupted(problem, phases, tmp_path / f"c{step}", (0, step)), whole)
+
+
+def test_patience_that_was_used_up_stays_used_up(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(TargetValidation, "__call__", lambda *_: 0.0)
+    descent = Descent(steps=30, validate_every=2, patience=2)
+    phases = (replace(tune()[0], descent=descent, select=TargetValidation()),)
+    seen = []
+
+    def log(progress):
+        seen.append(progress.step)
+        if seen == list(range(1, 8)):
+            raise StopError
+
+    engine = Engine(log=log, checkpoint=tmp_path / "c", every=0)
+    with pytest.raises(StopError):
+        training.run(toy.trained, phases, toy.problem(), engine)
+    training.run(toy.trained, phases, toy.problem(), engine)
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 7, 8]  # steps 4, 6 and 8 are no better than step 2
+
+
+def test_dropout_goes_on_bitwise(toy, same, tmp_path):
+    problem = toy.problem(task=replace(toy.problem().task, head=Mlp(width=16)))
+    whole = training.run(problem.source_model, tune(steps=6), problem)
+    assert same(interrupted(problem, tune(steps=6), tmp_path / "c", (0, 4)), whole)
 
 
 def test_a_finished_run_starts_again_to_the_same_end(toy, same, tmp_path):

@@ -32,7 +32,7 @@ def forward(module: nn.Module, dataset: Dataset, preprocess: Preprocess, runtime
     was = module.training
     runtime.place(module.eval())
     rows = []
-    with torch.inference_mode(), runtime.compute(module):
+    with torch.inference_mode(), runtime.limited(), runtime.compute(module):
         for part in np.array_split(np.arange(len(dataset)), max(1, -(-len(dataset) // _BATCH))):
             x = to_tensor(dataset.pixels[dataset.rows[part]], preprocess)
             rows.append(module(runtime.send(x)).float().cpu().numpy())

@@ -1,6 +1,7 @@
 """Backbone plus head, and the Problem: all that a method may see."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,6 +60,19 @@ class Model(nn.Module):
         known = {id(p) for group in groups for p in group}
         groups[0] += [p for p in self.backbone.parameters() if p.requires_grad and id(p) not in known]
         return groups
+
+
+@contextmanager
+def untracked(module: nn.Module) -> Iterator[None]:
+    """Inside, batch normalisation does not update its stored statistics."""
+    momenta = {m: m.momentum for m in module.modules() if isinstance(m, NORMS)}
+    for norm in momenta:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
 
 
 def blocks(network: Network) -> list[nn.Module]:

@@ -78,16 +78,17 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
     model = deepcopy(model)
     saved = checkpoint.load(engine.checkpoint) if engine.checkpoint else None
     begin = saved[1]["phase"] if saved else 0
-    for number, phase in enumerate(phases):
-        # Edits are repeated on resuming: they rebuild the shape that the saved weights fit into.
-        torch.manual_seed(derive(problem.seed, "edits", number))
-        for edit in phase.edits:
-            model = edit.apply(model, problem)
-        if phase.terms and number >= begin:
-            live = _Live(model, phase, problem, engine, number)
-            live.restore(saved if number == begin else None)
-            live.descend()
-    engine.runtime.place(model)
+    with engine.runtime.limited():
+        for number, phase in enumerate(phases):
+            # Edits are repeated on resuming: they rebuild the shape that the saved weights fit into.
+            torch.manual_seed(derive(problem.seed, "edits", number))
+            for edit in phase.edits:
+                model = edit.apply(model, problem)
+            if phase.terms and number >= begin:
+                live = _Live(model, phase, problem, engine, number)
+                live.restore(saved if number == begin else None)
+                live.descend()
+        engine.runtime.place(model)
     return model.eval()
 
 

@@ -12,11 +12,13 @@ from regraft.bench import Bench
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features, forward
 from regraft.feeding import to_tensor
-from regraft.model import NORMS
+from regraft.model import NORMS, untracked
 from regraft.runtime import Runtime, measure
 from regraft.scores._base import Evidence
 from regraft.scores.linear_probe import LinearProbe
 
+BREAKS = 0.25
+"""Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
 SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 
@@ -43,7 +45,7 @@ def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime:
         return None
     stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.labels)
     of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.labels)
-    return stored > of_batch + 0.02
+    return stored > of_batch + BREAKS
 
 
 class _OfBatch(nn.Module):
@@ -54,14 +56,15 @@ class _OfBatch(nn.Module):
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        stored = {m: (m.training, m.momentum) for m in self.network.modules() if isinstance(m, NORMS)}
-        for norm in stored:
-            norm.training, norm.momentum = True, 0.0  # no momentum: the stored statistics stay as they are
-        try:
-            return self.network(x)
-        finally:
-            for norm, (training, momentum) in stored.items():
-                norm.training, norm.momentum = training, momentum
+        norms = [m for m in self.network.modules() if isinstance(m, NORMS)]
+        with untracked(self.network):
+            for norm in norms:
+                norm.train()
+            try:
+                return self.network(x)
+            finally:
+                for norm in norms:
+                    norm.eval()
 
 
 def fastest(network: Network, dataset: Dataset, training: bool, bench: Bench, name: str) -> tuple[Runtime, float]:
@@ -72,8 +75,9 @@ def fastest(network: Network, dataset: Dataset, training: bool, bench: Bench, na
         rows = dataset.rows[np.resize(np.arange(len(dataset)), 32)]
         size = dataset.pixels.shape[1]
         sample = to_tensor(dataset.pixels[rows], Preprocess(size=size))
-        runtime, seconds = measure(network, sample, training, bench.runtime, fixed=tiny or not bench.measure)
+        asked = replace(bench.runtime, threads=1 if tiny else None)
+        runtime, seconds = measure(network, sample, training, asked, fixed=tiny or not bench.measure)
         return [runtime.precision, seconds]
 
     precision, seconds = bench.journal.once(f"{name}-{'training' if training else 'inference'}", find)
-    return replace(bench.runtime, precision=precision), seconds
+    return replace(bench.runtime, precision=precision, threads=1 if tiny else None), seconds

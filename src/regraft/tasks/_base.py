@@ -29,6 +29,13 @@ class Task(ABC):
         """How good each prediction is, higher is better: (..., N, K) and (N,) to (..., N). Paired tests read this."""
 
     @abstractmethod
+    def criterion(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What candidates are chosen by, per example, higher is better: (N, K) and (N,) to (N,).
+
+        Smoother than the utility, so that few examples tell more.
+        """
+
+    @abstractmethod
     def metrics(self) -> dict[str, Metric]:
         """The named figures of a report, each from predictions (N, K), targets (N,) and weights (R, N) to (R,).
 

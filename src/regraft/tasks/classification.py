@@ -4,6 +4,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +48,17 @@ class Classification(Task):
     def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """See `Task.utility`."""
         return np.asarray(predictions.argmax(-1) == targets, dtype=np.float64)
+
+    def criterion(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Log-likelihood after temperature scaling: so heads that differ only in how sure they sound are equal.
+
+        Reference: Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2.
+        """
+        logits = np.log(predictions.astype(float).clip(1e-12))
+        rows = np.arange(len(targets))
+        scaled = [log_softmax(logits * sharpness, axis=1)[rows, targets] for sharpness in np.geomspace(0.05, 20, 61)]
+        best: np.ndarray = max(scaled, key=np.mean)
+        return best
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy, macro F1, log loss and expected calibration error."""

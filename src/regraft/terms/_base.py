@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Annotated
 
 from torch import Tensor, nn
 
 from regraft.core.batch import Batch, Stream, View
 from regraft.core.config import Choice, settings
-from regraft.model import Model, Problem
+from regraft.model import Model, Problem, untracked
 
 
 class Round:
@@ -22,9 +23,14 @@ class Round:
         self._views: dict[Stream, View] = {}
 
     def view(self, stream: Stream) -> View:
-        """Features and outputs of ``stream``. Streams are forwarded apart: each has its own batch statistics."""
+        """Features and outputs of ``stream``. Streams are forwarded apart: each has its own batch statistics.
+
+        Beside a target stream the source's statistics are not stored: the model is to be used on the target.
+        """
         if stream not in self._views:
-            self._views[stream] = self.model.view(self.batches[stream])
+            foreign = stream is Stream.SOURCE and len(self.batches) > 1
+            with untracked(self.model) if foreign else nullcontext():
+                self._views[stream] = self.model.view(self.batches[stream])
         return self._views[stream]
 
 

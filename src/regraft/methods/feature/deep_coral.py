@@ -30,7 +30,7 @@ class DeepCoral(Method):
     cost: ClassVar[float] = 3.0
     weight: float = 1.0
     """Weight of the divergence at the end of its ramp."""
-    target: float = 1.0
+    target: float = 10.0
     """Weight of the loss on labelled target examples."""
     descent: Descent = Descent(rate=1e-3, average=0.98)
     """How to train."""

@@ -26,7 +26,7 @@ class Joint(Method):
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL, Need.SOURCE_DATA})
     cost: ClassVar[float] = 2.0
-    weight: float = 1.0
+    weight: float = 10.0
     """Weight of the target's loss (the objective's lambda)."""
     descent: Descent = Descent(rate=1e-3, average=0.98)
     """How to train."""
