@@ -47,7 +47,7 @@ class Job:
         place = {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
         plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(sources, candidates))))
-        race = Race(entrants, self.train, plan, self.bench)
+        race = Race(entrants, self.train, plan, place, self.bench)
         scratch = [Candidate(s.uri, "scratch") for s in baselines]
         raced = race.run([*scratch, *candidates], self._deadline(plan))
         ours, theirs, seeds = self._finish(race, raced)
@@ -56,7 +56,7 @@ class Job:
         verdict = guard.judge(pair[0].record, pair[1].record, level=self.wanted.level)
         found = keeping.result(verdict, pair[0], pair[1])
         found |= {
-            "candidates": [asdict(c) | ({"outcome": "finalist"} if c == ours[1] else {}) for c in raced],
+            "candidates": [_shown(c) | ({"outcome": "finalist"} if c == ours[1] else {}) for c in raced],
             "ranking": ranking,
             "left_out": left_out,
             "seeds": seeds,
@@ -93,7 +93,7 @@ class Job:
         for s in sources:
             memory = Memory(s.inference, self.bench.cache)
             x = features(s.model.backbone, self.train[s.uri], s.backbone.preprocess, memory)
-            evidence[s.uri] = Evidence(x, self.train[s.uri].labels)
+            evidence[s.uri] = Evidence(x, self.train[s.uri].labels, s.predictions(x))
         return rank(evidence, self.bench.seed)
 
     def _plan(self, sources: Sequence[Source], candidates: Sequence[Candidate]) -> Plan:
@@ -113,7 +113,7 @@ class Job:
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""
         able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
-        transfers = [c for c in able if c.method != "scratch"]
+        transfers = race.tie_broken([c for c in able if c.method != "scratch"])
         if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
             transfers.sort(key=lambda c: c.method != "logistic")
         ours, seeds = self._train(race, transfers, race.plan.seeds)
@@ -133,6 +133,10 @@ class Job:
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+
+def _shown(candidate: Candidate) -> dict[str, Any]:
+    return {name: value for name, value in asdict(candidate).items() if name != "by_example"}
 
 
 _Trained = tuple[Finish, Candidate]

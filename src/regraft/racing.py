@@ -48,9 +48,9 @@ class Candidate:
     """One source with one method, and what the race found.
 
     ``score``: cross-validated utility; ``error``: its standard error over examples; ``criterion``: cross-validated
-    `Task.criterion`; ``expected``: the same, drawn towards what its source and its method do elsewhere: this decides;
-    ``outcome``: ``waiting``, ``kept``
-    (went to the last rung), ``dropped``, ``baseline``, ``failed`` or ``skipped`` with the ``reason``.
+    `Task.criterion`, also ``by_example``; ``expected``: the same, drawn towards what its source and its method do
+    elsewhere: this decides. ``outcome``: ``waiting``, ``kept`` (went to the last rung), ``dropped``, ``baseline``,
+    ``failed`` or ``skipped``, with the ``reason``.
     """
 
     source: str
@@ -59,6 +59,7 @@ class Candidate:
     error: float | None = None
     criterion: float = 0.0
     expected: float = 0.0
+    by_example: tuple[float, ...] = ()
     seconds: float = 0.0
     rung: int = 0
     outcome: str = "waiting"
@@ -107,8 +108,10 @@ class Entrants:
 class Race:
     """Runs candidates over the rungs. Every result is in the journal, so a race that was interrupted goes on."""
 
-    def __init__(self, entrants: Entrants, train: Mapping[str, Dataset], plan: Plan, bench: Bench) -> None:
-        self.entrants, self.train, self.plan, self.bench = entrants, train, plan, bench
+    def __init__(
+        self, entrants: Entrants, train: Mapping[str, Dataset], plan: Plan, place: Mapping[str, int], bench: Bench
+    ) -> None:
+        self.entrants, self.train, self.plan, self.place, self.bench = entrants, train, plan, place, bench
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
         data = next(iter(train.values()))
         self.splits: list[Split] = folds(data.labels, plan.folds, derive(bench.seed, "folds"), data.examples.groups)
@@ -124,13 +127,31 @@ class Race:
         begun = self.bench.clock.spent
         first = self._rung(candidates, 0, begun + FIRST * (deadline - begun))
         going = [c for c in first if c.outcome == "waiting" and c.method != "scratch"]
-        through = going[: max(SURVIVORS, len(going) // 3)]
+        through = self.tie_broken(going)[: max(SURVIVORS, len(going) // 3)]
         second = self._rung([c for c in through if self._descends(c)], 1, deadline)
         done = {(c.source, c.method): c for c in second}
         result = [done.get((c.source, c.method), c) for c in first]
         passed = {(c.source, c.method) for c in through}
         ended = [replace(c, outcome=_outcome(c, passed)) for c in drawn_together(result)]
         return sorted(ended, key=_order)
+
+    def tie_broken(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, best first; those within one standard error of the best go by the rank of their source.
+
+        The error is that of the paired difference, example by example.
+        """
+        ordered = sorted(candidates, key=_order)
+        if not ordered or ordered[0].score is None:
+            return ordered
+        best = np.array(ordered[0].by_example)
+        tied = []
+        for c in ordered:
+            difference = best - np.array(c.by_example) if c.by_example else np.array([np.inf])
+            error = difference.std() / len(difference) ** 0.5 if c.by_example else 0.0
+            if ordered[0].expected - c.expected <= error:
+                tied.append(c)
+        tied.sort(key=lambda c: self.place[c.source])
+        return tied + [c for c in ordered if c not in tied]
 
     def steps(self, candidate: Candidate, short: bool = False) -> int:
         """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
@@ -149,7 +170,7 @@ class Race:
             for done, candidate in enumerate(candidates, 1):
                 name = f"race-{rung}-{derive(0, candidate.source) % 10**6:06d}-{candidate.method}"
                 found = self.bench.journal.once(name, partial(self._plainly, candidate, rung, deadline))
-                results.append(Candidate(**found))
+                results.append(Candidate(**{**found, "by_example": tuple(found["by_example"])}))
                 self.bench.clock.stamp()
                 advance(done)
         return sorted(drawn_together(results), key=_order)
@@ -170,10 +191,16 @@ class Race:
         spread = float(utility.std() / max(1, len(utility)) ** 0.5)
         seconds = candidate.seconds + time.monotonic() - start
         return replace(
-            candidate, score=float(utility.mean()), error=spread, criterion=criterion, seconds=seconds, rung=rung
+            candidate,
+            score=float(utility.mean()),
+            error=spread,
+            criterion=float(criterion.mean()),
+            by_example=tuple(np.round(criterion, 4).tolist()),
+            seconds=seconds,
+            rung=rung,
         )
 
-    def _validate(self, candidate: Candidate, steps: int) -> tuple[np.ndarray, float]:
+    def _validate(self, candidate: Candidate, steps: int) -> tuple[np.ndarray, np.ndarray]:
         source, data = self.sources[candidate.source], self.train[candidate.source]
         method: Method = entry("methods", candidate.method).with_steps(steps)
         predictions, targets = [], []
@@ -186,7 +213,7 @@ class Race:
             predictions.append(predict(model, held, source.backbone.preprocess, problem.task, source.inference))
             targets.append(held.labels)
         found, truth = np.concatenate(predictions), np.concatenate(targets)
-        return problem.task.utility(found, truth), float(problem.task.criterion(found, truth).mean())
+        return problem.task.utility(found, truth), problem.task.criterion(found, truth)
 
     def _guess(self, candidate: Candidate, steps: int) -> float:
         data, slow = self.train[candidate.source], self.sources[candidate.source].cost[0]

@@ -11,67 +11,73 @@ from regraft.core.errors import UserError
 from regraft.core.seeding import derive
 from regraft.scores._base import Evidence
 
-LEADING = ("knn", "linear_probe", "logme", "h_score")
-"""Scores that vote on the combined rank; they need features and labels only, so every source has them."""
+VOTING = ("knn", "linear_probe", "logme", "h_score", "leep", "nce")
+"""Scores that vote on the combined rank. The last two need what the source itself predicts: they vote if all do."""
+LOUDEST = 3.0
+"""Most that one score can say for or against a source, in its own standard errors."""
 _RESAMPLES = 20
 
 
 def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:
     """Sources from the most to the least promising.
 
-    The combined rank is the mean of the ranks by each score. Its interval (5% to 95%) comes from subsamples of four
-    fifths of the labelled examples, drawn without replacement, alike for all sources: with replacement, copies of an
-    example would be each other's neighbours.
+    Each score votes with its distance from the median source, in standard errors, at most three: a score that cannot
+    tell the sources apart says little. The standard errors and the intervals of the ranks (5% to 95%) come from
+    subsamples of four fifths of the labelled examples, alike for all sources; they are drawn without replacement,
+    because copies of an example would be each other's neighbours.
 
     Returns:
         For each source: ``source``; ``rank`` (1 is best); ``low``, ``high``; ``tied`` (its interval meets the best's);
         ``scores``, each with ``value``, ``low`` and ``high``.
     """
     sources = list(evidence)
-    whole = np.array([[_score(name, evidence[s]) for name in LEADING] for s in sources])
-    draws = np.stack([_subsample(evidence, derive(seed, "ranking", i)) for i in range(_RESAMPLES)])
-    combined, resampled = _combined(whole), np.stack([_combined(draw) for draw in draws])
-    low, high = np.nanquantile(resampled, (0.05, 0.95), axis=0)
-    order = np.argsort(combined, kind="stable")
+    whole = _scores(list(evidence.values()))
+    seeds = [derive(seed, "ranking", i) for i in range(_RESAMPLES)]
+    draws = np.stack([_scores(_subsample(list(evidence.values()), s)) for s in seeds])
+    voting = np.isfinite(whole).all(0) & np.isfinite(draws).all((0, 1))
+    error = np.maximum(draws.std(0).mean(0), 1e-9)
+    ranks = rankdata(-_combined(whole, error, voting), method="ordinal").astype(int)
+    resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in draws])
+    low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
+    best = int(np.argmin(ranks))
     rows = []
-    for place, s in enumerate(order, 1):
-        scores = {n: _interval(whole[s, k], draws[:, s, k]) for k, n in enumerate(LEADING) if np.isfinite(whole[s, k])}
-        tied = bool(low[s] <= high[order[0]])
-        rows.append(
-            {
-                "source": sources[s],
-                "rank": place,
-                "low": float(low[s]),
-                "high": float(high[s]),
-                "tied": tied,
-                "scores": scores,
-            }
-        )
+    for s in np.argsort(ranks):
+        found = {n: _interval(whole[s, k], draws[:, s, k]) for k, n in enumerate(VOTING) if np.isfinite(whole[s, k])}
+        tied = bool(low[s] <= high[best])
+        where = {"rank": int(ranks[s]), "low": float(low[s]), "high": float(high[s]), "tied": tied}
+        rows.append({"source": sources[s], **where, "scores": found})
     return rows
 
 
-def _subsample(evidence: Mapping[str, Evidence], seed: int) -> np.ndarray:
-    labels = next(iter(evidence.values())).labels
-    generator = np.random.default_rng(seed)
-    rows = np.sort(generator.permutation(len(labels))[: max(2, int(0.8 * len(labels)))])
-    parts = [Evidence(np.asarray(e.features)[rows], e.labels[rows]) for e in evidence.values()]
-    return np.array([[_score(name, part) for name in LEADING] for part in parts])
+def _subsample(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
+    count = len(evidence[0].labels)
+    rows = np.sort(np.random.default_rng(seed).permutation(count)[: max(2, int(0.8 * count))])
+    said = [None if e.source_probabilities is None else e.source_probabilities[rows] for e in evidence]
+    return [Evidence(np.asarray(e.features)[rows], e.labels[rows], p) for e, p in zip(evidence, said, strict=True)]
 
 
-def _score(name: str, evidence: Evidence) -> float:
-    try:
-        return float(catalog.find("scores", name)()(evidence))
-    except UserError:  # too few labels for this score
-        return float("nan")
+def _scores(evidence: Sequence[Evidence]) -> np.ndarray:
+    """Scores (S, K); not a number where a score lacks what it needs or there are too few labels for it."""
+    table = np.full((len(evidence), len(VOTING)), np.nan)
+    for k, name in enumerate(VOTING):
+        score = catalog.find("scores", name)()
+        for s, one in enumerate(evidence):
+            try:
+                table[s, k] = score(one)
+            except UserError:
+                continue
+    return table
 
 
-def _combined(scores: np.ndarray) -> np.ndarray:
-    """Mean rank (S,) from scores (S, K), higher scores first; a score that is missing does not vote."""
-    votes = [rankdata(-column) for column in scores.T if np.isfinite(column).all()]
-    return np.mean(votes, axis=0) if votes else np.ones(len(scores))
+def _combined(scores: np.ndarray, error: np.ndarray, voting: np.ndarray) -> np.ndarray:
+    """Mean vote (S,) for each source."""
+    if not voting.any():
+        return np.zeros(len(scores))
+    votes = (scores - np.median(scores, axis=0)) / error
+    return np.asarray(votes[:, voting].clip(-LOUDEST, LOUDEST).mean(1))
 
 
-def _interval(value: float, draws: Sequence[float] | np.ndarray) -> dict[str, float]:
-    found = np.asarray(draws)[np.isfinite(draws)]
+def _interval(value: float, draws: np.ndarray) -> dict[str, float]:
+    found = draws[np.isfinite(draws)]
     low, high = np.quantile(found, (0.05, 0.95)) if len(found) else (value, value)
     return {"value": float(value), "low": float(low), "high": float(high)}

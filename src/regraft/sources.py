@@ -60,6 +60,15 @@ class Source:
         return Problem(task, target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory)
 
 
+    def predictions(self, features: np.ndarray) -> np.ndarray | None:
+        """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no classes."""
+        if not self.model.classes:
+            return None
+        with torch.no_grad():
+            outputs = self.model.head.cpu()(torch.from_numpy(np.array(features)))
+        return np.asarray(outputs.softmax(1).numpy())
+
+
 def check(uri: str) -> None:
     """Refuse what cannot be a source before any work is done.
 
