@@ -22,24 +22,57 @@ _ORDER = ("demo", "run", "train", "evaluate", "predict", "report", "list", "expl
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit code. Every way in which a command can end is here."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
-        print(_overview())
+    try:
+        print(_answer(given), flush=True)
         return 0
+    except UserError as error:
+        return _end(2, str(error), error)
+    except KeyboardInterrupt as error:
+        return _end(130, "interrupted; what is done is kept." if _hint(error) else "interrupted", error)
+    except BrokenPipeError:  # the reader of our output went away: it has what it wanted
+        _silence()
+        return 0
+    except OSError as error:  # a full disk, a folder that lost its permissions
+        _silence()
+        where = f": {error.filename}" if error.filename else ""
+        return _end(2, f"{error.strerror or error}{where}; free space or change the folder.", error)
+    except Exception:
+        traceback.print_exc()
+        return _end(1, "this is a mistake in Regraft, not yours; please report it with the lines above")
+
+
+def _end(code: int, sentence: str, error: BaseException | None = None) -> int:
+    hint = _hint(error) if code == 130 or isinstance(error, OSError) else ""
+    print(f"regraft: {sentence} {hint}".rstrip(), file=sys.stderr)
+    return code
+
+
+def _hint(error: BaseException | None) -> str:
+    """How to go on, where a command said so."""
+    return " ".join(getattr(error, "__notes__", ()))
+
+
+def _silence() -> None:
+    """Where stdout cannot be written, keep the interpreter from trying once more as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer(given: Sequence[str]) -> str:
+    """What the command line asks for: the text that goes to stdout."""
+    if not given or given[0] in ("-h", "--help"):
+        return _overview()
     if given[0] == "--version":
         from importlib.metadata import version
 
-        print(version("regraft"))
-        return 0
-    verb, rest = given[0], given[1:]
-    try:
-        if verb not in verbs():
-            raise unknown("command", verb, verbs())
-        return _command(verb, rest)
-    except UserError as error:
-        print(f"regraft: {error}", file=sys.stderr)
-        return 2
+        return version("regraft")
+    if given[0] not in verbs():
+        raise unknown("command", given[0], verbs())
+    return _command(given[0], given[1:])
 
 
 def verbs() -> list[str]:
@@ -55,47 +88,22 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _command(verb: str, rest: Sequence[str]) -> int:
-    description = describe(_COMMANDS / f"{verb}.py")
-    options, as_json = _parse(verb, description, rest)
+def _command(verb: str, rest: Sequence[str]) -> str:
+    options, as_json = _parse(verb, describe(_COMMANDS / f"{verb}.py"), rest)
     _prepare()
     module = importlib.import_module(f"regraft.commands.{verb}")
     console = importlib.import_module("regraft.commands._console")
     config = importlib.import_module("regraft.core.config")
-    spec = getattr(module, verb.capitalize())
     reporter = console.Console()
     try:
-        result = module.main(config.build(spec, options, verb), reporter)
-        reporter.close()
-        print(json.dumps(result, ensure_ascii=False) if as_json else module.show(result))
-        return 0
-    except UserError:
-        reporter.close()
+        result = module.main(config.build(getattr(module, verb.capitalize()), options, verb), reporter)
+    except (KeyboardInterrupt, OSError) as error:
+        if reporter.hint:
+            error.add_note(reporter.hint)
         raise
-    except KeyboardInterrupt:
+    finally:
         reporter.close()
-        print(f"regraft: interrupted; what is done is kept. {reporter.hint}".rstrip(), file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        reporter.close()
-        if error.filename is None and error.errno is None:
-            return _ours()
-        where = f" {error.filename}" if error.filename else ""
-        raise UserError(
-            f"{error.strerror or error}:{where}; free space or change the folder. {reporter.hint}"
-        ) from error
-    except Exception:
-        reporter.close()
-        return _ours()
-
-
-def _ours() -> int:
-    traceback.print_exc()
-    print("regraft: this is a mistake in Regraft, not yours; please report it with the lines above", file=sys.stderr)
-    return 1
+    return json.dumps(result, ensure_ascii=False) if as_json else module.show(result)
 
 
 def _prepare() -> None:
@@ -103,6 +111,8 @@ def _prepare() -> None:
     import logging
     import warnings
 
+    # Threads that wait for each other by spinning are ten times slower as soon as another program runs.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     warnings.simplefilter("ignore")
     logging.basicConfig(format="regraft: %(message)s", level=logging.ERROR)
     logging.getLogger("regraft").setLevel(logging.WARNING)
@@ -112,6 +122,10 @@ def _prepare() -> None:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:  # argparse prints its usage and exits: one sentence is enough
         raise UserError(f"{message}; see {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> Any:  # after --help
+        sys.stdout.flush()  # here a closed pipe is still ours to handle
+        super().exit(status, message)
 
 
 def _parse(verb: str, description: Description, rest: Sequence[str]) -> tuple[dict[str, Any], bool]:

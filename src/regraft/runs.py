@@ -35,13 +35,16 @@ class Journal:
 
 
 class Clock:
-    """Seconds since the run began, over all its sittings, against the budget (seconds, or None for no limit)."""
+    """Seconds since the run began, over all its sittings, against the budget (seconds, or None for no limit).
 
-    def __init__(self, journal: Journal, budget: float | None) -> None:
+    ``begun``: when this sitting did, by ``time.monotonic``; None for now.
+    """
+
+    def __init__(self, journal: Journal, budget: float | None, begun: float | None = None) -> None:
         self.budget = budget
         self._file = journal.path("clock.json")
         before = json.loads(self._file.read_text()) if self._file.exists() else 0.0
-        self._start = time.monotonic() - before
+        self._start = (time.monotonic() if begun is None else begun) - before
 
     @property
     def spent(self) -> float:
@@ -102,8 +105,10 @@ def options_of(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder} is not a run folder: it has no {OPTIONS}; give the folder that 'regraft run' printed"
         )
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return dict(found)
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise UserError(f"{path} was changed and is no list of options any more; start a new run") from error
 
 
 def result_of(folder: Path) -> dict[str, Any]:

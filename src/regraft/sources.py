@@ -90,6 +90,22 @@ def check(uri: str) -> None:
         raise UserError(f"source {uri!r}: there is no weights file {rest.partition('@')[2]!r}; check the path")
 
 
+def try_out(uri: str, small: str, train: Examples) -> None:
+    """Refuse what cannot be opened, in a few seconds and leaving nothing behind; ``small`` as in `open_source`.
+
+    Raises:
+        UserError: data that cannot be read, an unknown architecture, weights that belong to another.
+    """
+    kind, _, rest = uri.partition(":")
+    if Path(uri).is_dir():
+        artifacts.load(Path(uri))
+    elif kind == "data":
+        read(rest)
+        backbone_for(small, train).build(pretrained=False)
+    else:
+        backbone_for(uri, train).build()
+
+
 def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
     """Open a source for a target of which only the labelled examples ``train`` are looked at.
 

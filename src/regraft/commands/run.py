@@ -1,6 +1,7 @@
 """Transfer what sources know to a target, and prove that it helped."""
 
 import shlex
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from regraft.core.duration import seconds_of
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.job import Job, Wanted
-from regraft.preparing import Request, prepare
+from regraft.preparing import Prepared, Request, prepare
 from regraft.report.html import render
-from regraft.runtime import detect
-from regraft.sources import check
+from regraft.runtime import Runtime, detect
+from regraft.sources import check, try_out
 
 
 @settings
@@ -65,24 +66,28 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: something was asked for that cannot be done; nothing is half-written.
     """
-    folder, options = _folder(options)
-    if (folder / runs.RESULT).exists():
-        return runs.result_of(folder)
+    begun = time.monotonic()
+    if options.resume is None:
+        runtime, data = _checked(options, reporter)
+        folder = runs.create(options.out, _named(options), _kept(options))
+    else:
+        folder, options = options.resume, build(Run, runs.options_of(options.resume), "run")
+        if (folder / runs.RESULT).exists():
+            return _finished(folder)
+        runtime, data = detect(options.device, options.precision), prepare(_request(options), reporter)
     journal = runs.Journal(folder)
-    clock = runs.Clock(journal, seconds_of(options.budget))
-    runtime = detect(options.device, options.precision)
+    clock = runs.Clock(journal, seconds_of(options.budget), begun)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
-    reporter.hint = f"Go on with: regraft run --resume {folder}"
+    reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
     wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level)
-    result = Job(prepare(_request(options), reporter), wanted, bench).run(_command(options))
+    result = Job(data, wanted, bench).run(_command(options))
     render(folder)
     return result
 
 
-def _folder(options: Run) -> tuple[Path, Run]:
-    if options.resume is not None:
-        return options.resume, build(Run, runs.options_of(options.resume), "run")
+def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
+    """The runtime and the divided target. Every mistake in what was asked is told here, before a folder is made."""
     if options.target is None:
         raise UserError("option 'target' is missing: regraft run --target DIR --source SOURCE")
     if not options.source:
@@ -91,14 +96,33 @@ def _folder(options: Run) -> tuple[Path, Run]:
         )
     if options.seeds < 1:
         raise UserError(f"option 'seeds' must be at least 1, got {options.seeds}")
+    if not 0 < options.level < 1:
+        raise UserError(f"option 'level' must be between 0 and 1, such as 0.95, got {options.level}")
     seconds_of(options.budget)
     for uri in options.source:
         check(uri)
     for name in options.method:
         catalog.find("methods", name)
-    prepare(_request(options), Reporter())  # every mistake in the data is told before a folder is made
-    plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
-    return runs.create(options.out, options.target.resolve().stem, plain), options
+    runtime = detect(options.device, options.precision)
+    data = prepare(_request(options), reporter)
+    for uri in options.source:
+        try_out(uri, options.backbone, data.train)
+    return runtime, data
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    if not (folder / "report.html").exists():  # stopped between the result and its report
+        render(folder)
+    return runs.result_of(folder)
+
+
+def _named(options: Run) -> str:
+    assert options.target is not None
+    return options.target.resolve().stem
+
+
+def _kept(options: Run) -> dict[str, Any]:
+    return {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
 
 
 def _request(options: Run) -> Request:

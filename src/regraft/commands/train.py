@@ -1,5 +1,6 @@
 """Train a source model on labelled data, for later runs to start from."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from regraft.bench import Bench
 from regraft.core.config import build, settings, to_plain
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
+from regraft.data.examples import Examples
 from regraft.data.splits import holdout_split
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
@@ -46,22 +48,11 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: the data or options cannot be used.
     """
-    if options.resume is not None:
-        folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
-    else:
-        if options.data is None:
-            raise UserError("option 'data' is missing: regraft train --data DIR --backbone small:conv")
-        read(options.data)
-        plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
-        backbone_for(options.backbone, read(options.data))
-        folder = runs.create(options.out, options.data.resolve().stem, plain)
-    reporter.hint = f"Go on with: regraft train --resume {folder}"
-    assert options.data is not None
-    journal = runs.Journal(folder)
-    runtime = detect(options.device, options.precision)
+    folder, options, examples = _begin(options)
+    reporter.hint = f"Go on with: regraft train --resume {shlex.quote(str(folder))}"
+    journal, runtime = runs.Journal(folder), detect(options.device, options.precision)
     clock = runs.Clock(journal, None)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
-    examples = read(options.data)
     backbone = backbone_for(options.backbone, examples)
     dataset = bench.dataset(examples, backbone.preprocess.size)
     kept, aside = (dataset.take(part) for part in holdout_split(examples, 0.1, options.seed))
@@ -73,6 +64,21 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
     runs.write_json(folder / "train.json", result)
     return result
+
+
+def _begin(options: Train) -> tuple[Path, Train, Examples]:
+    """The folder, its options and the examples. Every mistake in what was asked is told before a folder is made."""
+    if options.resume is not None:
+        folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
+        assert options.data is not None
+        return folder, options, read(options.data)
+    if options.data is None:
+        raise UserError("option 'data' is missing: regraft train --data DIR --backbone small:conv")
+    detect(options.device, options.precision)
+    examples = read(options.data)
+    backbone_for(options.backbone, examples).build(pretrained=False)
+    plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
+    return runs.create(options.out, options.data.resolve().stem, plain), options, examples
 
 
 def show(result: dict[str, Any]) -> str:
