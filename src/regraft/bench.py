@@ -8,10 +8,21 @@ from pathlib import Path
 from regraft.core.progress import Reporter
 from regraft.data.dataset import Dataset, whole
 from regraft.data.examples import Examples
-from regraft.data.images import decoded
+from regraft.data.images import decoded, trim
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
 from regraft.training import Engine, Progress
+
+
+CACHE_BYTES = 4 << 30
+"""Decoded pictures, and features, are each remembered up to this size; the least recently used go first."""
+
+
+def bounded(cache: Path) -> Path:
+    """``cache``, with what is remembered there cut to size."""
+    for kind in ("pixels", "features"):
+        trim(cache / kind, CACHE_BYTES)
+    return cache
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from regraft import guard, keeping, planning
+from regraft import guard, keeping, lessons, planning
 from regraft.bench import Bench
 from regraft.core import catalog
 from regraft.core.errors import UserError
@@ -50,7 +50,9 @@ class Job:
         race = Race(entrants, self.train, plan, place, self.bench)
         scratch = [Candidate(s.uri, "scratch") for s in baselines]
         raced = race.run([*scratch, *candidates], self._deadline(plan))
+        begun = self.bench.clock.spent
         ours, theirs, seeds = self._finish(race, raced)
+        each = (self.bench.clock.spent - begun) / seeds
         # From here on the holdout is read; nothing is chosen any more.
         pair = [self._judged(finish, chosen, seeds) for finish, chosen in (ours, theirs)]
         verdict = guard.judge(pair[0].record, pair[1].record, level=self.wanted.level)
@@ -65,7 +67,14 @@ class Job:
             "data": self.data.facts,
             "budget": self.bench.clock.budget,
             "command": command,
+            "effects": lessons.effects(raced),
+            "ranking_agreement": lessons.agreement(place, raced),
+            "forgetting": lessons.forgetting(pair[0].finish, pair[0].method),
         }
+        contestants = [(finish, c.method, race.steps(c)) for finish, c in (ours, theirs)]
+        holdouts = [judged.holdout for judged in pair]
+        found["curve"] = self.bench.journal.once("curve", lambda: lessons.curve(contestants, holdouts, each))
+        found["curve"] += [keeping.last_point(pair[0], pair[1])] if found["curve"] else []
         return keeping.keep(found, pair[0], pair[1], self.bench)
 
     def _open(self, uri: str) -> Source:

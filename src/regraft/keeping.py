@@ -71,6 +71,13 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     }
 
 
+def last_point(ours: Judged, theirs: Judged) -> dict[str, Any]:
+    """The end of the curve of accuracy against labels: all labels, all seeds."""
+    labels = min(ours.finish.train_data.examples.counts().values())
+    values = {name: {"mean": float(j.record.utility.mean())} for name, j in (("chosen", ours), ("scratch", theirs))}
+    return {"labels_per_class": labels, **values}
+
+
 def metrics(record: Evaluation, task: Task) -> dict[str, dict[str, float]]:
     """Every metric of the task with its interval, as plain values."""
     found = figures(record, task)

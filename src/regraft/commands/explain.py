@@ -66,6 +66,13 @@ def _decisions(run: dict[str, Any]) -> str:
         score = "not scored" if c["score"] is None else f"{c['score']:.3f} +- {c['error']:.3f}"
         lines.append(f"  {score:<16} {c['method']:<16} {c['source']}: {c['outcome']} {c['reason']}".rstrip())
     lines += [f"  out: {o['method']} with {o['source']}: {o['reason']}" for o in run["left_out"]]
+    for uri, value in run.get("effects", {}).items():
+        lines.append(f"  effect of {uri}: {value['effect']:+.3f} +- {value['error']:.3f} (its best against scratch)")
+    if run.get("ranking_agreement") is not None:
+        lines.append(f"  the ranking agreed with the race: weighted Kendall {run['ranking_agreement']:.2f}")
+    if run.get("forgetting"):
+        kept = run["forgetting"]
+        lines.append(f"  accuracy on the source: {kept['before']:.3f} before transfer, {kept['after']:.3f} after")
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft import runs
-from regraft.bench import Bench
+from regraft.bench import Bench, bounded
 from regraft.commands._summary import summary
 from regraft.core import catalog
 from regraft.core.config import build, settings, to_plain
@@ -77,7 +77,9 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
         runtime, data = detect(options.device, options.precision), prepare(_request(options), reporter)
     journal = runs.Journal(folder)
     clock = runs.Clock(journal, seconds_of(options.budget), begun)
-    bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
+    bench = Bench(
+        journal, clock, reporter, runtime, options.precision == "auto", options.seed, bounded(runs.cache_folder())
+    )
     reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
     wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level)

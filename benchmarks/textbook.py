@@ -1,0 +1,258 @@
+"""Regraft against the textbook loops, on the same weights and photographs.
+
+    python benchmarks/textbook.py IMAGES WEIGHTS [--part frozen tune] [--shots 20] [--repeats 3] [--out FILE]
+
+IMAGES is a folder with one folder per class, WEIGHTS a file for torchvision's ``mobilenet_v2``. Both sides know what
+Regraft finds out by measuring: inputs normalised to [-1, 1], TensorFlow's padding, and that this network's batch
+normalisation must stay frozen (``textbook, batch statistics`` shows, once, what happens to whoever does not know).
+
+The textbook is the common transfer-learning tutorial: torchvision transforms, a DataLoader that decodes in every epoch,
+fp32 in torch's default memory layout, batches of 32. ``frozen``: 50 epochs through a frozen backbone, Adam at 1e-3 on a
+linear head. ``tune``: 25 epochs of everything, Adam at 1e-4 and at 1e-3, random resized crops. Ours is a method with its
+default options, cold: decoding, forwarding and training are timed, for ``tune`` the measuring of the runtime too.
+Loading the weights is not timed, nor judging, on neither side. The two sides take turns, a seed at a time.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from _measuring import Took, machine, median, table, timed, write
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.transforms import v2
+
+from regraft.backbones._weights import pad_same
+from regraft.backbones.torchvision import Torchvision
+from regraft.core import catalog
+from regraft.data.dataset import Dataset, Domain, whole
+from regraft.data.examples import Examples
+from regraft.data.images import decode, decoded
+from regraft.data.splits import few_shot
+from regraft.features import Memory, forward
+from regraft.feeding import to_tensor
+from regraft.model import Model, Problem
+from regraft.readers._base import read
+from regraft.runtime import Runtime, detect, measure
+from regraft.tasks.classification import Classification
+from regraft.training import Engine, run
+
+HEADER = ("method", "median s", "times less", "median processor s", "times less", "accuracy by seed", "mean")
+
+
+@dataclass(frozen=True)
+class Bed:
+    """What one repetition works on; the holdout is decoded before anything is timed."""
+
+    train: Examples
+    holdout: Dataset
+    weights: Path
+    size: int
+    seed: int
+
+
+class Photographs(torch.utils.data.Dataset):
+    """The tutorials' data set: a file is opened whenever its picture is wanted."""
+
+    def __init__(self, examples: Examples, transform: v2.Compose) -> None:
+        self.examples, self.transform = examples, transform
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        with Image.open(self.examples.paths[i]) as picture:
+            return self.transform(picture.convert("RGB")), int(self.examples.labels[i])
+
+
+def textbook_network(bed: Bed) -> nn.Module:
+    """Torchvision's network with the trained weights, the right padding and a new head."""
+    network = torchvision.models.mobilenet_v2()
+    network.load_state_dict(load_file(bed.weights))
+    pad_same(network)
+    network.classifier = nn.Linear(1280, len(bed.train.classes))
+    return network
+
+
+def transform(size: int, vary: bool) -> v2.Compose:
+    """The tutorials' chain; no flips, because hands and characters have a side."""
+    first = [v2.RandomResizedCrop(size, scale=(0.6, 1.0))] if vary else [v2.Resize(size), v2.CenterCrop(size)]
+    return v2.Compose([*first, v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)])
+
+
+def textbook(bed: Bed, network: nn.Module, frozen: bool, norm: bool, options: argparse.Namespace) -> nn.Module:
+    """The tutorial's loop. ``norm``: batch normalisation keeps its stored statistics."""
+    data = Photographs(bed.train, transform(bed.size, vary=not frozen))
+    loader = torch.utils.data.DataLoader(data, 32, shuffle=True, num_workers=options.workers)
+    network.requires_grad_(not frozen).classifier.requires_grad_(True)
+    learning = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(learning, 1e-3 if frozen else options.rate)
+    criterion = nn.CrossEntropyLoss()
+    for _ in range(options.frozen_epochs if frozen else options.tune_epochs):
+        network.train(not frozen)
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d) and norm:
+                layer.eval()
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            criterion(network(inputs), labels).backward()
+            optimizer.step()
+    return network.eval()
+
+
+def ours(bed: Bed, method: str, steps: int, precision: str, start: Model) -> Model:
+    """A method of Regraft from nothing but files and weights; ``precision`` auto: measured, in the time."""
+    backbone = _backbone(bed)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = whole(bed.train, decoded(bed.train, bed.size, Path(folder)))
+        runtime = detect() if precision == "auto" else detect(precision=precision)
+        if precision == "auto":
+            runtime, _ = measure(start.backbone, _sample(dataset, bed), True, runtime)
+        counts = tuple(bed.train.counts().values())
+        problem = Problem(
+            Classification(classes=bed.train.classes, counts=counts),
+            Domain("target", dataset),
+            backbone,
+            bed.seed,
+            start,
+            frozen_norm=True,
+            memory=Memory(runtime, Path(folder)),
+        )
+        chosen = catalog.find("methods", method)()
+        chosen = chosen.with_steps(steps) if steps else chosen
+        return run(start, chosen.phases(problem), problem, Engine(runtime))
+
+
+def accuracy(bed: Bed, model: nn.Module) -> float:
+    """Share of the holdout that is right, in fp32 whoever trained."""
+    outputs = forward(model, bed.holdout, _backbone(bed).preprocess, Runtime())
+    return float((outputs.argmax(1) == bed.holdout.labels).mean())
+
+
+def _backbone(bed: Bed) -> Torchvision:
+    return Torchvision(arch="mobilenet_v2", weights=bed.weights, size=bed.size, normalise="half", padding="same")
+
+
+def _start(bed: Bed) -> Model:
+    return Model(_backbone(bed).build(), nn.Identity(), ())
+
+
+def _sample(dataset: Dataset, bed: Bed) -> torch.Tensor:
+    return to_tensor(dataset.pixels[np.resize(np.arange(len(dataset)), 32)], _backbone(bed).preprocess)
+
+
+Entry = tuple[Callable[[Bed], Any], Callable[[Bed, Any], nn.Module]]
+
+
+def entries(part: str, options: argparse.Namespace) -> dict[str, Entry]:
+    """What is compared, the textbook first: how to load the weights (not timed) and what is timed, by name."""
+    if part == "frozen":
+        cast = options.inference
+        steps = {"logistic": 0, "linear_probe": options.probe_steps}
+        loop = partial(textbook, frozen=True, norm=True, options=options)
+        name = f"textbook, frozen backbone, {options.frozen_epochs} epochs"
+    else:
+        cast = "auto"
+        steps = {"fine_tune": options.tune_steps, "probe_then_tune": options.tune_steps}
+        loop = partial(textbook, frozen=False, norm=True, options=options)
+        name = f"textbook, fine-tune, {options.tune_epochs} epochs"
+    found: dict[str, Entry] = {name: (textbook_network, loop)}
+    for method, count in steps.items():
+        label = f"Regraft `{method}`" + (f", {count} steps" if count else "")
+        found[label] = (_start, _ours(method, count, cast))
+    return found
+
+
+def _ours(method: str, steps: int, precision: str) -> Callable[[Bed, Any], Model]:
+    return lambda bed, start: ours(bed, method, steps, precision, start)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    torch.manual_seed(seed)
+    yield
+
+
+def compare(part: str, examples: Examples, options: argparse.Namespace) -> dict[str, Any]:
+    """Times and accuracies of every entry, the sides taking turns."""
+    found: dict[str, Any] = {}
+    for seed in range(options.repeats):
+        bed = _bed(examples, seed, options)
+        every = entries(part, options)
+        if part == "tune" and seed == 0:
+            loop = partial(textbook, frozen=False, norm=False, options=options)
+            every["textbook, batch statistics (once)"] = (textbook_network, loop)
+        for name, (prepare, work) in every.items():
+            with _seeded(seed):
+                subject = prepare(bed)
+                took, model = timed(partial(work, bed, subject), options.patience)
+            entry = found.setdefault(name, {"times": [], "accuracy": []})
+            entry["times"].append(took)
+            entry["accuracy"].append(accuracy(bed, model))
+            print(f"seed {seed}: {name}: {took.wall:.1f} s, {entry['accuracy'][-1]:.3f}", flush=True)
+    return found
+
+
+def _bed(examples: Examples, seed: int, options: argparse.Namespace) -> Bed:
+    drawn, rest = few_shot(examples, options.shots, seed)
+    judged = examples.take(np.random.default_rng(0).permutation(rest)[: options.holdout])
+    holdout = whole(judged, decode(judged.paths, options.size))
+    return Bed(examples.take(drawn), holdout, options.weights, options.size, seed)
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of the table."""
+    first: list[Took] = next(iter(found.values()))["times"]
+    lines = []
+    for name, entry in found.items():
+        cells = []
+        for clock in ("wall", "cpu"):
+            mine = median(entry["times"], clock)
+            cells += [f"{mine:.2f}", f"{median(first, clock) / mine:.1f}"]
+        seeds = " ".join(f"{a:.3f}" for a in entry["accuracy"])
+        lines.append((name, *cells, seeds, f"{np.mean(entry['accuracy']):.3f}"))
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Regraft against the textbook loops.")
+    parser.add_argument("images", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--part", nargs="+", choices=("frozen", "tune"), default=["frozen", "tune"])
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--shots", type=int, default=20, help="labels per class to train on")
+    parser.add_argument("--holdout", type=int, default=600, help="pictures to judge on")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=0, help="of the textbook's DataLoader")
+    parser.add_argument("--rate", type=float, default=1e-4, help="of the textbook's fine-tune")
+    parser.add_argument("--frozen-epochs", type=int, default=50)
+    parser.add_argument("--tune-epochs", type=int, default=25)
+    parser.add_argument("--probe-steps", type=int, default=0, help="of linear_probe; 0 for its default")
+    parser.add_argument("--tune-steps", type=int, default=100, help="of our fine-tunes")
+    parser.add_argument("--inference", default="auto", help="precision of our frozen passes; auto: measured")
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine, each time")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    examples = read(options.images)
+    found = {part: compare(part, examples, options) for part in options.part}
+    print(machine(), f"\n{options.shots} labels per class, {options.size} pixels, {options.threads} threads")
+    for entry in found.values():
+        print("\n" + table(HEADER, rows(entry)))
+    plain = {p: {n: {**e, "times": [vars(t) for t in e["times"]]} for n, e in f.items()} for p, f in found.items()}
+    write(options.out, plain)
+
+
+if __name__ == "__main__":
+    main()

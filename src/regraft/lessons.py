@@ -1,0 +1,102 @@
+"""What a finished run can still tell: the effect of each source, forgetting, and accuracy against number of labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import weightedtau
+
+from regraft.core.config import entry
+from regraft.core.errors import CandidateError
+from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.data.splits import few_shot
+from regraft.evaluation import predict
+from regraft.finishing import Finish
+from regraft.methods._base import Method
+from regraft.racing import Candidate
+from regraft.training import Engine, run
+
+POINTS = (1, 2, 5, 10, 20, 50, 100, 200)
+"""Labels per class at which the curve is measured, as far as there are labels."""
+_SOURCE_EXAMPLES = 1000
+
+
+def effects(raced: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+    """For each source the cross-validated utility of its best candidate minus that of scratch, and its standard error.
+
+    The race saw the labelled target only; as the best of several, the figure is a little optimistic.
+    """
+    scored = [c for c in raced if c.score is not None]
+    scratch = next((c for c in scored if c.method == "scratch"), None)
+    found: dict[str, dict[str, float]] = {}
+    for c in scored:
+        if scratch and c.method != "scratch" and c.source not in found:
+            error = float(np.hypot(c.error or 0.0, scratch.error or 0.0))
+            found[c.source] = {"effect": (c.score or 0.0) - (scratch.score or 0.0), "error": error}
+    return found
+
+
+def agreement(place: Mapping[str, int], raced: Sequence[Candidate]) -> float | None:
+    """Weighted Kendall correlation of the ranking with the order of the sources in the race; None for one source.
+
+    Reference: Vigna, A weighted correlation index for rankings with ties, WWW 2015.
+    """
+    best: dict[str, float] = {}
+    for c in raced:
+        if c.score is not None and c.source in place:
+            best[c.source] = max(best.get(c.source, -np.inf), c.expected)
+    if len(best) < 2:
+        return None
+    tau = float(weightedtau([-place[s] for s in best], list(best.values())).statistic)
+    return tau if np.isfinite(tau) else None
+
+
+def forgetting(finish: Finish, method: str) -> dict[str, float] | None:
+    """Accuracy on (at most 1,000) source examples before and after transfer; None where the heads differ."""
+    source = finish.source
+    if source.domain is None or source.domain.train.classes != finish.train_data.classes or not source.model.classes:
+        return None
+    data = source.domain.train
+    rows = np.random.default_rng(derive(finish.bench.seed, "forgetting")).permutation(len(data))[:_SOURCE_EXAMPLES]
+    some, task = data.take(np.sort(rows)), finish.problem(0).task
+    models = {"before": source.model, "after": finish.load(method, 0)}
+    return {name: _accuracy(finish, model, some, task) for name, model in models.items()}
+
+
+Contestant = tuple[Finish, str, int]
+"""What was trained: on which source, by which method, for how many steps."""
+
+
+def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: float) -> list[dict[str, Any]]:
+    """Utility on the holdout against labels per class for the transfer and for scratch, one seed.
+
+    Smaller draws are part of the larger ones. The curve describes; nothing is chosen by it. ``seconds``: what a point
+    is expected to take; those for which the budget has no room are left out.
+    """
+    bench, examples = pair[0][0].bench, pair[0][0].train_data.examples
+    rows: list[dict[str, Any]] = []
+    for shots in [p for p in POINTS if p < min(examples.counts().values())]:
+        if bench.clock.left(0.9) < 1.5 * seconds:
+            break
+        drawn = few_shot(examples, shots, bench.seed)[0]
+        try:
+            ours, theirs = (_at(one, drawn, data) for one, data in zip(pair, holdouts, strict=True))
+        except CandidateError:
+            break
+        rows.append({"labels_per_class": shots, "chosen": {"mean": ours}, "scratch": {"mean": theirs}})
+    return rows
+
+
+def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> float:
+    finish, name, steps = contestant
+    source, bench = finish.source, finish.bench
+    problem = source.problem(finish.train_data.take(rows), finish.unlabeled, derive(bench.seed, "curve"), bench.cache)
+    method: Method = entry("methods", name).with_steps(steps)
+    model = run(source.model, method.phases(problem), problem, Engine(source.training))
+    return _accuracy(finish, model, holdout, problem.task)
+
+
+def _accuracy(finish: Finish, model: Any, data: Dataset, task: Any) -> float:
+    found = predict(model, data, finish.source.backbone.preprocess, task, finish.source.inference)
+    return float(task.utility(found, data.labels).mean())
