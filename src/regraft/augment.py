@@ -21,13 +21,13 @@ class Augment:
 
     shift: float = 0.08
     """Largest shift, as a share of the side."""
-    rotate: float = 12.0
+    rotate: float = 15.0
     """Largest rotation, in degrees."""
-    zoom: float = 0.12
+    zoom: float = 0.2
     """Largest change of size, as a share."""
-    shear: float = 0.1
+    shear: float = 0.15
     """Largest shear, as a share of the side."""
-    colour: float = 0.2
+    colour: float = 0.3
     """Largest change of brightness and contrast, as a share."""
     flip: bool = False
     """Mirror half of the pictures left to right."""

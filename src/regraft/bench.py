@@ -13,7 +13,6 @@ from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
 from regraft.training import Engine, Progress
 
-
 CACHE_BYTES = 4 << 30
 """Decoded pictures, and features, are each remembered up to this size; the least recently used go first."""
 

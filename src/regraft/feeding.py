@@ -44,7 +44,8 @@ class Feed:
         self.augment: Augment | None = None
         self._order: dict[int, np.ndarray] = {}
         self._draws: dict[int, Tensor] = {}
-        self._memory: Tensor | None = None
+        self._memory: dict[int, Tensor] = {}
+        self._prefix: Network | None = None
         self._start = 0
 
     def vary(self, batch_size: int, augment: Augment | None, views: int | None) -> "Feed":
@@ -63,25 +64,39 @@ class Feed:
         return Batch(self.runtime.send(self._inputs(index, view)), self._targets(index), self._start)
 
     def remember(self, network: Network, stop: int) -> bool:
-        """Forward every view of every picture through the first ``stop`` stages, once; False if that is too large."""
+        """Forward a view of every picture through the first ``stop`` stages once, when it is first drawn from.
+
+        False if all views together would be too large, or never come again; then each batch is forwarded whole.
+        """
         if self.views is None or stop == 0:
             return False
-        rows: list[Tensor] = []
-        each = np.arange(len(self.dataset))
-        for view in range(self.views):
-            for part in np.array_split(each, max(1, len(each) // 64)):
-                x = self.runtime.send(self._inputs(part, np.full(len(part), view)))
-                with torch.no_grad(), self.runtime.compute(network):
-                    rows.append(network(x, 0, stop))
-                if sum(r.nbytes for r in rows[-1:]) * len(each) * self.views / len(part) > REMEMBER_BYTES:
-                    return False
-        self._memory = torch.cat(rows)
-        self._start = stop
+        one = self._forward(network, stop, np.arange(1), 0)
+        if one.nbytes * len(self.dataset) * self.views > REMEMBER_BYTES:
+            return False
+        self._prefix, self._start = network, stop
         return True
 
+    def _forward(self, network: Network, stop: int, index: np.ndarray, view: int) -> Tensor:
+        x = self.runtime.send(self._pictures(index, np.full(len(index), view)))
+        with torch.no_grad(), self.runtime.compute(network):
+            return network(x, 0, stop)
+
+    def _recalled(self, view: int) -> Tensor:
+        """The activations of every picture in one view."""
+        if view not in self._memory:
+            assert self._prefix is not None
+            parts = np.array_split(np.arange(len(self.dataset)), max(1, len(self.dataset) // 64))
+            self._memory[view] = torch.cat([self._forward(self._prefix, self._start, part, view) for part in parts])
+        return self._memory[view]
+
     def _inputs(self, index: np.ndarray, view: np.ndarray) -> Tensor:
-        if self._memory is not None:
-            return self._memory[torch.from_numpy(view * len(self.dataset) + index)]
+        if self._prefix is None:
+            return self._pictures(index, view)
+        ends = np.flatnonzero(np.diff(view)) + 1  # where one epoch ends and the next begins
+        runs = zip(np.split(index, ends), np.split(view, ends), strict=True)
+        return torch.cat([self._recalled(int(v[0]))[torch.from_numpy(i)] for i, v in runs])
+
+    def _pictures(self, index: np.ndarray, view: np.ndarray) -> Tensor:
         draws = None
         if self.augment is not None:
             draws = torch.stack([self._drawn(int(v))[i] for i, v in zip(index, view, strict=True)])

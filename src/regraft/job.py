@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from regraft import guard, keeping, lessons, planning
@@ -52,30 +53,32 @@ class Job:
         raced = race.run([*scratch, *candidates], self._deadline(plan))
         begun = self.bench.clock.spent
         ours, theirs, seeds = self._finish(race, raced)
-        each = (self.bench.clock.spent - begun) / seeds
-        # From here on the holdout is read; nothing is chosen any more.
-        pair = [self._judged(finish, chosen, seeds) for finish, chosen in (ours, theirs)]
-        verdict = guard.judge(pair[0].record, pair[1].record, level=self.wanted.level)
-        found = keeping.result(verdict, pair[0], pair[1])
-        found |= {
-            "candidates": [_shown(c) | ({"outcome": "finalist"} if c == ours[1] else {}) for c in raced],
-            "ranking": ranking,
-            "left_out": left_out,
-            "seeds": seeds,
-            "plan": asdict(plan),
-            "sources": [keeping.described(s) for s in sources],
-            "data": self.data.facts,
+        facts = {"ranking": ranking, "left_out": left_out, "seeds": seeds, "plan": asdict(plan), "command": command}
+        return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
+
+    def _told(
+        self, race: Race, raced: Sequence[Candidate], pair: tuple["_Trained", "_Trained"], facts: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Steps 5 and 6. From here on the holdout is read; nothing is chosen any more."""
+        ours, theirs = (self._judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
+        verdict = guard.judge(ours.record, theirs.record, level=self.wanted.level)
+        contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
+        measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
+        curve = self.bench.journal.once("curve", measure)
+        scratch = _scratch_in(pair[1][1], race.entrants.baselines)
+        found = {
+            **keeping.result(verdict, ours, theirs),
+            **facts,
+            "candidates": [_shown(c) | ({"outcome": "finalist"} if c == pair[0][1] else {}) for c in raced],
+            "data": {**self.data.facts, "protocol": f"{self.data.facts['protocol']}; {scratch}"},
             "budget": self.bench.clock.budget,
-            "command": command,
             "effects": lessons.effects(raced),
-            "ranking_agreement": lessons.agreement(place, raced),
-            "forgetting": lessons.forgetting(pair[0].finish, pair[0].method),
+            "ranking_agreement": lessons.agreement(race.place, raced),
+            "forgetting": lessons.forgetting(ours.finish, ours.method),
+            "curve": [*curve, keeping.last_point(ours, theirs)] if curve else [],
         }
-        contestants = [(finish, c.method, race.steps(c)) for finish, c in (ours, theirs)]
-        holdouts = [judged.holdout for judged in pair]
-        found["curve"] = self.bench.journal.once("curve", lambda: lessons.curve(contestants, holdouts, each))
-        found["curve"] += [keeping.last_point(pair[0], pair[1])] if found["curve"] else []
-        return keeping.keep(found, pair[0], pair[1], self.bench)
+        found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
+        return keeping.keep(found, ours, theirs, self.bench)
 
     def _open(self, uri: str) -> Source:
         self.bench.reporter.say(f"source {uri}")
@@ -142,6 +145,12 @@ class Job:
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+
+def _scratch_in(chosen: Candidate, baselines: Sequence[Source]) -> str:
+    name = chosen.source.removeprefix("scratch:")
+    choice = f", the better of {len(baselines)} by the race" if len(baselines) > 1 else ""
+    return f"from scratch: {name} without its knowledge{choice}"
 
 
 def _shown(candidate: Candidate) -> dict[str, Any]:

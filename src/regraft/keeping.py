@@ -84,11 +84,19 @@ def metrics(record: Evaluation, task: Task) -> dict[str, dict[str, float]]:
     return {name: {"mean": value.mean, "low": value.low, "high": value.high} for name, value in found.items()}
 
 
-def described(source: Source) -> dict[str, Any]:
-    """What is said of a source in the report."""
+def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a source in the report: what it is, and what the run ``found`` of its effect."""
     kind = "runs" if Path(source.uri).is_dir() else source.uri.partition(":")[0]
     parameters = sum(p.numel() for p in source.model.backbone.parameters())
-    return {"uri": source.uri, "kind": kind, "parameters": parameters, "understood": dict(source.understood)}
+    understood = dict(source.understood)
+    effect, lost = found["effects"].get(source.uri), found["forgetting"]
+    if effect:
+        said = f"{100 * effect['effect']:+.1f} points, standard error {100 * effect['error']:.1f}"
+        understood["its best candidate against scratch, cross-validated"] = said
+    if lost and source.uri == found["finalist"]["source"]:
+        said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
+        understood["right on its own examples"] = said
+    return {"uri": source.uri, "kind": kind, "parameters": parameters, "understood": understood}
 
 
 def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> dict[str, Any]:

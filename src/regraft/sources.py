@@ -1,6 +1,7 @@
 """Sources: things that know something, opened, understood by measuring, and ready to transfer."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -199,7 +200,8 @@ def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source
     dataset, name = bench.dataset(train, backbone.preprocess.size), _name(uri)
     training, slow = fastest(model.backbone, dataset, True, bench, name)
     inference, fast = fastest(model.backbone, dataset, False, bench, name)
-    breaks = partial(norm_breaks, model.backbone, dataset, backbone, inference)
+    measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
+    breaks = partial(norm_breaks, measured, dataset, backbone, inference)
     frozen = bench.journal.once(f"{name}-norm", breaks)
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
