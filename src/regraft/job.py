@@ -119,7 +119,7 @@ class Job:
         clock = self.bench.clock
         if clock.budget is None:
             return 1e12
-        share = 0.5 if plan.race else 0.0
+        share = 0.45 if plan.race else 0.15
         return float(self.bench.journal.once("deadline", lambda: clock.spent + share * clock.left()))
 
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from regraft.racing import SHORT, SURVIVORS, Plan
 
-LADDER = (300, 200, 150, 100, 70, 50, 35, 25, 15, 8)
+LADDER = (300, 200, 150, 100, 70, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
+SCANT = (35, 25, 15, 8)
+"""Steps when even one repetition of the least useful number is too long: there is no race then."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Costs:
 
     def finish(self, steps: int, seeds: int) -> float:
         """Seconds for the winner and scratch over the seeds, judging included."""
-        return 2 * seeds * (steps * self.batch * self.train + self.holdout * self.infer)
+        return seeds * (2 * steps * self.batch * self.train + 1.3 * self.holdout * self.infer)
 
     def race(self, steps: int, folds: int) -> float:
         """Seconds for both rungs."""
@@ -34,19 +36,23 @@ class Costs:
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:
-    """The largest plan of which the finish takes at most half of the seconds ``left`` and the race what then remains.
+    """The largest plan that fits into the seconds ``left``.
 
-    Seeds are given up last. If nothing fits, the smallest plan is kept: a run always ends with a verdict.
+    What gives way, in this order: steps down to 50 and folds; then the length of the race, which runs the cheap
+    candidates first; then seeds; then steps below 50, without a race of descents. A run always ends with a verdict.
     """
     if left == float("inf"):
         return Plan(LADDER[0], folds, seeds)
+    for steps in LADDER:
+        for k in (folds, 2):
+            if (
+                costs.finish(steps, seeds) <= 0.55 * left
+                and costs.finish(steps, seeds) + costs.race(steps, k) <= 0.9 * left
+            ):
+                return Plan(steps, k, seeds)
     for count in range(seeds, 0, -1):
-        for steps in LADDER:
-            for k in (folds, 2):
-                finish, race = costs.finish(steps, count), costs.race(steps, k)
-                if finish <= 0.5 * left and finish + race <= 0.85 * left:
-                    cut = f"{seeds} seeds were asked for, the budget affords {count}" if count < seeds else ""
-                    return Plan(steps, k, count, note=cut)
-    return Plan(
-        LADDER[-1], 2, 1, False, "the budget is too small for a race; the most promising source was taken untested"
-    )
+        if costs.finish(LADDER[-1], count) <= 0.7 * left:
+            cut = f"; {seeds} seeds were asked for, it affords {count}" if count < seeds else ""
+            return Plan(LADDER[-1], 2, count, note=f"the budget is too small for the whole race{cut}")
+    steps = next((s for s in SCANT if costs.finish(s, 1) <= 0.7 * left), SCANT[-1])
+    return Plan(steps, 2, 1, False, "the budget is too small: one seed, and only what needs no descent was raced")

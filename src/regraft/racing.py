@@ -181,8 +181,8 @@ class Race:
     def _try(self, candidate: Candidate, rung: int, deadline: float) -> Candidate:
         start, steps = time.monotonic(), self.steps(candidate, short=rung == 0)
         guess = self._guess(candidate, steps)
-        if self.bench.clock.spent + guess > deadline:
-            reason = f"it would have taken about {guess:.0f} s of a budget that was spent"
+        if self.bench.clock.spent + guess > deadline or not (self.plan.race or guess == 0):
+            reason = f"no time: the race's share of the budget was spent, and this takes about {guess:.1f} s"
             return replace(candidate, outcome="skipped" if rung == 0 else "waiting", reason=reason)
         try:
             utility, criterion = self._validate(candidate, steps)

@@ -29,7 +29,7 @@ from regraft.readers._base import read
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 from regraft.training import run
-from regraft.understanding import fastest, norm_breaks, probe
+from regraft.understanding import fastest, fit_of_input, norm_breaks
 
 KINDS = ("timm", "torchvision", "data", "runs")
 
@@ -59,7 +59,6 @@ class Source:
         target = Domain("target", train, unlabeled)
         memory = Memory(self.inference, cache)
         return Problem(task, target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory)
-
 
     def predictions(self, features: np.ndarray) -> np.ndarray | None:
         """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no classes."""
@@ -187,11 +186,11 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     scores = [0.0]
     if len(options) > 1:
         dataset = bench.dataset(train, given.preprocess.size)
-        scores = bench.journal.once(f"{_name(uri)}-input", lambda: [probe(o, dataset, bench) for o in options])
+        scores = bench.journal.once(f"{_name(uri)}-input", lambda: [fit_of_input(o, dataset, bench) for o in options])
     backbone = options[int(np.argmax(scores))]
     found = {"input": f"{given.preprocess.size} pixels, normalised as {backbone.normalise}, {backbone.padding} padding"}
     if len(options) > 1:
-        found["input chosen by"] = f"a cross-validated probe of {len(options)} conventions on the labelled target"
+        found["input chosen by"] = f"how surely it recognises the target's pictures, of {len(options)} conventions"
     return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
 
 

@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network, Preprocess
+from regraft.backbones._foreign import Foreign
 from regraft.bench import Bench
 from regraft.data.dataset import Dataset
+from regraft.data.splits import folds
 from regraft.features import Memory, features, forward
 from regraft.feeding import to_tensor
+from regraft.heads.logistic import Logistic
 from regraft.model import NORMS, untracked
 from regraft.runtime import Runtime, measure
-from regraft.scores._base import Evidence
-from regraft.scores.linear_probe import LinearProbe
+from regraft.tasks.classification import Classification
 
 BREAKS = 0.25
 """Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
@@ -23,17 +26,38 @@ SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 
 
-def probe(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
-    """Cross-validated log-likelihood of a linear probe on the backbone's features of a labelled dataset."""
-    x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
-    return likelihood(x, dataset.labels)
+def fit_of_input(backbone: Foreign, dataset: Dataset, bench: Bench) -> float:
+    """How well a convention of normalisation and padding suits a network; higher is better.
+
+    A network that gets its inputs as in its training is surest of what it sees: the measure is the negative mean entropy
+    of its own classes on the target's pictures, which reads no label and tells conventions apart from few pictures.
+    Where the weights came without a classifier, it is the likelihood of a probe on the labelled target.
+    """
+    network = backbone.recogniser()
+    if network is None:
+        x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
+        return likelihood(x, dataset.labels)
+    logs = log_softmax(forward(network, dataset, backbone.preprocess, bench.runtime), axis=1)
+    return float((np.exp(logs) * logs).sum(1).mean())
 
 
 def likelihood(x: np.ndarray, labels: np.ndarray) -> float:
-    """The same from features (N, D); 0 where no class has two examples, so that all backbones are equal."""
-    if np.bincount(labels).max() < 2:
+    """Cross-validated log-likelihood of logistic regression on features (N, D), after temperature scaling.
+
+    Without the scaling, features that separate well but make the probe sound too sure would lose. It is 0 where no
+    class has two examples, so that all backbones are equal.
+    """
+    splits = folds(labels, 5, 0)
+    if not splits:
         return 0.0
-    return LinearProbe()(Evidence(features=np.asarray(x), labels=labels))
+    task, x = Classification(), np.asarray(x, dtype=np.float64)
+    found = []
+    for learn, valid in splits:
+        head = Logistic().fit(x[learn], labels[learn], int(labels.max()) + 1)
+        with torch.no_grad():
+            found.append(task.predict(head(torch.from_numpy(x[valid]).float())).numpy())
+    truth = np.concatenate([labels[valid] for _, valid in splits])
+    return float(task.criterion(np.concatenate(found), truth).mean())
 
 
 def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime: Runtime) -> bool | None:

@@ -115,7 +115,9 @@ def test_the_command_as_it_is_killed_in_the_race(shell, options, uninterrupted):
     found = shell.json("run", "--resume", "run")
     assert same(run, uninterrupted)
     whole = json.loads((uninterrupted / "run.json").read_text())
-    assert {n: found[n] for n in ("verdict", "gain", "metrics")} == {n: whole[n] for n in ("verdict", "gain", "metrics")}
+    assert {n: found[n] for n in ("verdict", "gain", "metrics")} == {
+        n: whole[n] for n in ("verdict", "gain", "metrics")
+    }
     again = shell("run", "--resume", "run", "--json")  # a finished run is told again, not done again
     assert json.loads(again.stdout) == found
 

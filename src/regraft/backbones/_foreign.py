@@ -10,7 +10,7 @@ from torch import nn
 
 from regraft.backbones._base import Backbone, Network, Preprocess
 from regraft.backbones._decompose import decompose
-from regraft.backbones._weights import CONVENTIONS, carry, pad_same
+from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 
@@ -20,7 +20,7 @@ class Foreign(Backbone):
     """A network of another library, by the name of its architecture.
 
     A weights file does not say how its pictures were normalised or how its strided convolutions padded; `conventions`
-    lists what it may be, and the source's features on the user's data decide.
+    lists what it may be; how surely the network recognises the user's pictures decides (see `understanding`).
     """
 
     arch: str
@@ -61,10 +61,23 @@ class Foreign(Backbone):
 
     def build(self, pretrained: bool = True) -> Network:
         """See `Backbone.build`."""
-        network = self._trained() if pretrained else self.bare(False)
+        network = self._padded(self._trained() if pretrained else self.bare(False))
+        return decompose(self.without_classifier(network), self.preprocess.size)
+
+    def recogniser(self) -> nn.Module | None:
+        """The network with its own classifier; None if a weights file does not have the classifier."""
+        network = self._trained()
+        if self.weights is not None:
+            name = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1:]
+            own, found = network.state_dict(), read(self.weights)
+            if not all(f"{n}.weight" in found and found[f"{n}.weight"].shape == own[f"{n}.weight"].shape for n in name):
+                return None
+        return self._padded(network)
+
+    def _padded(self, network: nn.Module) -> nn.Module:
         if self.padding == "same":
             pad_same(network)
-        return decompose(self.without_classifier(network), self.preprocess.size)
+        return network
 
     def _trained(self) -> nn.Module:
         if self.weights is None:

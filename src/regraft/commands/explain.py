@@ -58,7 +58,7 @@ def _decisions(run: dict[str, Any]) -> str:
         lines += [f"      {key}: {value}" for key, value in source["understood"].items()]
     lines += ["", "Ranking before the race (it ordered the work):"]
     lines += [
-        f"  {r['rank']}. {r['source']} (mean rank {r['low']:.1f} to {r['high']:.1f}{', a tie' if r['tied'] else ''})"
+        f"  {r['rank']}. {r['source']} (rank {r['low']:.0f} to {r['high']:.0f}{', tied' if r['tied'] and r['rank'] > 1 else ''})"
         for r in run["ranking"]
     ]
     lines += ["", "Race (cross-validated on the labelled target; this decided):"]

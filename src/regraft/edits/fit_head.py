@@ -2,12 +2,17 @@
 
 from typing import Annotated
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from regraft.core.config import Choice, settings
 from regraft.edits._base import Edit
 from regraft.features import features
 from regraft.heads._base import ClassicalHead
 from regraft.heads.logistic import Logistic
 from regraft.model import Model, Problem
+
+_LARGE = 10_000_000
+"""Numbers in the features from which a fit gains from all processors."""
 
 
 @settings
@@ -21,6 +26,8 @@ class FitHead(Edit):
         """See `Edit.apply`."""
         train = problem.target.train
         x = features(model.backbone, train, problem.backbone.preprocess, problem.memory)
-        model.head = self.head.fit(x.astype("float64"), train.labels, len(train.classes))
+        # Threads that wait for each other at every small product cost more than they save: 50 times on a busy machine.
+        with threadpool_limits(1 if x.size < _LARGE else None, user_api="blas"):
+            model.head = self.head.fit(x.astype("float64"), train.labels, len(train.classes))
         model.classes = train.classes
         return model

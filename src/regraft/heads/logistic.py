@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.core.config import settings
@@ -23,5 +24,6 @@ class Logistic(ClassicalHead):
         """See `ClassicalHead.fit`."""
         mean, deviation = moments(features)
         model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
-        model.fit((features - mean) / deviation, labels)
+        with threadpool_limits(1):  # waking threads costs more than so little arithmetic
+            model.fit((features - mean) / deviation, labels)
         return layer(*spread(model.coef_, model.intercept_, model.classes_, outputs), mean, deviation)

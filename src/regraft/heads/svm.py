@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.core.config import settings
@@ -26,6 +27,7 @@ class Svm(ClassicalHead):
         """See `ClassicalHead.fit`."""
         mean, deviation = moments(features)
         model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
-        model.fit((features - mean) / deviation, labels)
+        with threadpool_limits(1):  # waking threads costs more than so little arithmetic
+            model.fit((features - mean) / deviation, labels)
         weight, bias = spread(model.coef_ * self.sharpness, model.intercept_ * self.sharpness, model.classes_, outputs)
         return layer(weight, bias, mean, deviation)

@@ -24,7 +24,7 @@ class ProbeThenTune(Method):
     ICLR 2022.
     """
 
-    cost: ClassVar[float] = 0.6
+    cost: ClassVar[float] = 0.35
     blocks: float = 0.6
     """Share of the backbone's blocks, counted from the last, that the second phase trains."""
     probe: float = 0.2

@@ -1,0 +1,248 @@
+"""Bad input: one clear sentence, exit code 2, no traceback, and nothing half-written."""
+
+import json
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+
+class Bomb:
+    """What a hostile file unpickles to."""
+
+    def __init__(self, sentinel: Path) -> None:
+        self.sentinel = sentinel
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self.sentinel),))
+
+
+@pytest.fixture
+def here(shell):
+    """A folder with one of everything that can be wrong."""
+    folder = shell.here
+
+    def pictures(name: str, **counts: int) -> None:
+        for label, count in counts.items():
+            (folder / name / label).mkdir(parents=True)
+            for i in range(count):
+                Image.new("L", (8, 8), 40 * i).save(folder / name / label / f"{i}.png")
+
+    pictures("single", a=3, b=1)
+    pictures("hollow", a=3, b=0)
+    pictures("alone", a=5)
+    pictures("bare")
+    (folder / "bare").mkdir(exist_ok=True)
+    pictures("strange", zero=2, one=2)
+    pictures("parts/train", a=2, b=2)
+    (folder / "text.txt").write_text("not a picture")
+    (folder / "typo.csv").write_text("path,lable\na.png,0\n")
+    (folder / "gone.csv").write_text("path,label\nnowhere.png,0\n")
+    (folder / "broken.yaml").write_text("target: [unclosed\n")
+    (folder / "unknown.yaml").write_text("targt: x\n")
+    (folder / "list.yaml").write_text("- target\n")
+    (folder / "full").mkdir()
+    (folder / "full" / "kept.txt").write_text("mine")
+    save_file({"conv1.weight": torch.zeros(2, 2)}, folder / "other.safetensors")
+    (folder / "bomb.pth").write_bytes(pickle.dumps({"w": Bomb(folder / "sentinel")}))
+    (folder / "page.pth").write_text("<html>404</html>")
+    return folder
+
+
+@pytest.fixture
+def given(shell):
+    """The options of a good run, by name."""
+    return {"--target": shell.data("handwriting"), "--source": f"data:{shell.data('printed_digits')}", "--shots": 3}
+
+
+def run(**changes: object) -> tuple[str, dict[str, object]]:
+    return "run", {f"--{name}": value for name, value in changes.items()}
+
+
+RUNS = {
+    "missing folder": (run(target="nowhere"), "no folder or file nowhere"),
+    "nearly the name of a folder": (run(target="singel"), "did you mean single?"),
+    "class with one image": (run(target="single"), "only 1 readable picture in single for 'b'"),
+    "empty class": (run(target="hollow"), "no readable picture in hollow for 'b'"),
+    "one class only": (run(target="alone"), "has one class only, 'a'"),
+    "no pictures": (run(target="bare"), "no pictures found in bare"),
+    "one level too high": (run(target="parts"), "holds parts of a data set"),
+    "a text file for a target": (run(target="text.txt"), "which no reader knows"),
+    "typo in a column": (run(target="typo.csv"), "label"),
+    "a row without its file": (run(target="gone.csv"), "nowhere.png"),
+    "other classes in the test set": (run(test="strange"), "classes that the target lacks"),
+    "missing test set": (run(test="nowhere"), "no folder or file nowhere"),
+    "missing unlabelled set": (run(unlabeled="nowhere"), "no folder or file nowhere"),
+    "unknown kind of source": (run(source="tim:resnet18"), "did you mean 'timm'?"),
+    "source without a kind": (run(source="resnet18"), "kind:name"),
+    "missing source data": (run(source="data:nowhere"), "no folder or file 'nowhere'"),
+    "source with one class": (run(source="data:alone"), "has one class only"),
+    "unknown architecture": (run(source="timm:resnett18"), "did you mean 'resnet18'?"),
+    "missing weights file": (run(source="timm:resnet18@no.pth"), "no weights file 'no.pth'"),
+    "weights of another architecture": (run(source="torchvision:resnet18@other.safetensors"), "another architecture"),
+    "weights that carry code": (run(source="torchvision:resnet18@bomb.pth"), "could run code"),
+    "a web page for weights": (run(source="torchvision:resnet18@page.pth"), "not a PyTorch weights file"),
+    "unknown method": (run(method="fine_tun"), "did you mean 'fine_tune'?"),
+    "unknown network": (run(backbone="small:conf"), "did you mean 'conv'?"),
+    "too many shots": (run(shots=500), "500 shots need at least 501"),
+    "no shots": (run(shots=0), "at least 1"),
+    "shots that are no number": (run(shots="five"), "'shots'"),
+    "budget that is no time": (run(budget="soon"), "write a time such as 90s"),
+    "no seeds": (run(seeds=0), "'seeds' must be at least 1"),
+    "impossible level": (run(level=95), "between 0 and 1"),
+    "unknown precision": (run(precision="fp8"), "choose one of"),
+    "unknown option": (run(shot=3), "did you mean '--shots'?"),
+    "folder that exists": (run(out="full"), "exists and is not empty"),
+    "folder below a file": (run(out="text.txt/run"), "text.txt"),
+    "unwritable folder": (run(out="/proc/regraft"), "/proc/regraft"),
+    "broken options": (run(config="broken.yaml"), "broken.yaml is not YAML"),
+    "unknown name among the options": (run(config="unknown.yaml"), "did you mean 'target'?"),
+    "options that are a list": (run(config="list.yaml"), "must hold options"),
+    "missing options": (run(config="no.yaml"), "cannot read no.yaml"),
+}
+VERBS = {
+    "unknown command": (("rum",), "did you mean 'run'?"),
+    "nothing asked for": (("run",), "'target' is missing"),
+    "nothing to transfer from": (("run", "--target", "single"), "'source' is missing"),
+    "resume of no run": (("run", "--resume", "full"), "not a run folder"),
+    "resume of nothing": (("run", "--resume", "nowhere"), "not a run folder"),
+    "evaluate of no run": (("evaluate", "full", "--data", "strange"), "no model in full"),
+    "evaluate without data": (("evaluate", "full"), "'data' is missing"),
+    "predict of no run": (("predict", "full", "text.txt"), "no model in full"),
+    "predict without pictures": (("predict", "full"), "no pictures given"),
+    "report of no run": (("report", "full"), "full"),
+    "explain of no run": (("explain", "full"), "not a run folder"),
+    "explain of nothing": (("explain", "l2sp"), "did you mean 'l2_sp'?"),
+    "unknown catalogue": (("list", "method"), "did you mean 'methods'?"),
+    "train without data": (("train",), "'data' is missing"),
+    "train an unknown network": (("train", "--data", "strange", "--backbone", "small:conf"), "did you mean 'conv'?"),
+}
+
+
+def check(done: subprocess.CompletedProcess[str], sentence: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("regraft: ")]
+    assert len(lines) == 1, done.stderr
+    assert sentence in lines[0]
+    assert done.stdout == ""
+
+
+def content(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_run_refuses(forked, here, given, case):
+    (verb, changes), sentence = RUNS[case]
+    before = content(here)
+    options = given | changes
+    check(forked(here, verb, *(str(part) for pair in options.items() for part in pair)), sentence)
+    assert content(here) == before  # no run folder, no sentinel, nothing
+
+
+@pytest.mark.parametrize("case", VERBS)
+def test_verbs_refuse(forked, here, case):
+    arguments, sentence = VERBS[case]
+    before = content(here)
+    check(forked(here, *arguments), sentence)
+    assert content(here) == before
+
+
+def test_a_kept_model_refuses(shell, here, finished):
+    check(shell("predict", finished / "run", "text.txt"), "none of the paths is a readable picture")
+    check(shell("predict", finished / "run", "nowhere.png"), "there is no picture or folder nowhere.png")
+    check(shell("evaluate", finished / "run", "--data", "strange"), "classes that the target lacks")
+    copy = here / "copy"
+    shutil.copytree(finished / "run", copy)
+    with (copy / "model.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"?")
+    check(shell("predict", "copy", "text.txt"), "was changed after it was saved")
+
+
+def test_odd_pictures_are_used_or_listed(shell):
+    """What can be read is read; what cannot is listed with its reason, counted, and the run goes on."""
+    target = shell.here / "target"
+    shutil.copytree(shell.data("handwriting"), target)
+    whole = next((target / "3").glob("*.png")).read_bytes()
+    bad = {"truncated.png": whole[: len(whole) // 2], "corrupt.png": whole[:30] + b"?" * 60, "nothing.png": b""}
+    for name, data in {**bad, "notes.txt": b"three"}.items():
+        (target / "3" / name).write_bytes(data)
+    Image.new("1", (20_000, 20_000)).save(target / "3" / "huge.png")
+    good = {"cmyk.jpg": Image.new("CMYK", (40, 30)), "deep.png": Image.new("I;16", (20, 20), 40_000)}
+    good |= {"large.png": Image.new("L", (5000, 4000)), "clear.png": Image.new("RGBA", (9, 9))}
+    for name, picture in good.items():
+        picture.save(target / "3" / name)
+    frames = [Image.new("L", (12, 12), shade) for shade in (0, 90, 250)]
+    frames[0].save(target / "3" / "moving.gif", save_all=True, append_images=frames[1:])
+    where = ("--target", "target", "--source", f"data:{shell.data('printed_digits')}", "--shots", 3)
+    done = shell("run", *where, "--method", "logistic", "--budget", "1s", "--out", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)["data"]
+    skipped = {Path(path).name: reason for path, reason in data["skipped"]}
+    assert set(skipped) == {*bad, "notes.txt", "huge.png"}
+    assert all(skipped.values())
+    assert "5 files were skipped" in done.stderr
+    assert data["train"]["3"] + data["holdout"]["3"] == 24 + len(good) + 1
+    assert "huge.png" in (shell.here / "run" / "report.md").read_text()
+    predicted = shell.json("predict", "run", target / "3")
+    assert len(predicted["predictions"]) == 29
+    assert len(predicted["skipped"]) == 5
+
+
+def quick(shell: object, out: object) -> tuple[object, ...]:
+    where = ("--target", shell.data("handwriting"), "--source", f"data:{shell.data('printed_digits')}", "--shots", 3)
+    return ("run", *where, "--method", "logistic", "--budget", "1s", "--precision", "fp32", "--out", out)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk; the limit of a file is tested below")
+def test_a_full_disk(shell):
+    disk = shell.here / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine mounts nothing; the limit of a file is tested below")
+    try:
+        done = shell(*quick(shell, disk / "run"))
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("regraft: ")
+        assert "No space left on device" in last
+        assert f"Go on with: regraft run --resume {disk / 'run'}" in last
+        assert not list(disk.rglob("*.tmp"))
+        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        assert shell("run", "--resume", disk / "run").returncode == 0
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_file_that_may_not_grow(shell):
+    limit = 100_000  # bytes: less than a model
+    done = shell(*quick(shell, "run"), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("regraft: ")
+    assert "File too large" in last
+    assert "Go on with: regraft run --resume run" in last
+
+
+@pytest.mark.parametrize("arguments", ["--help", "run --help", "list methods"])
+def test_a_reader_that_goes_away(shell, arguments):
+    """``regraft --help | head -1``, with a pipe that is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = shell.start(*arguments.split(), stdout=writing)
+    os.close(writing)
+    _, err = process.communicate(timeout=60)
+    assert err == ""
+    assert process.returncode == 0
