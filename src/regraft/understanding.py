@@ -29,8 +29,8 @@ SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
 def fit_of_input(backbone: Foreign, dataset: Dataset, bench: Bench) -> float:
     """How well a convention of normalisation and padding suits a network; higher is better.
 
-    A network that gets its inputs as in its training is surest of what it sees: the measure is the negative mean entropy
-    of its own classes on the target's pictures, which reads no label and tells conventions apart from few pictures.
+    A network that gets its inputs as in its training is surest of what it sees: the measure is the negative mean
+    entropy of its own classes on the target's pictures. It reads no label, and few pictures tell conventions apart.
     Where the weights came without a classifier, it is the likelihood of a probe on the labelled target.
     """
     network = backbone.recogniser()

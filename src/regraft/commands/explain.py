@@ -58,7 +58,7 @@ def _decisions(run: dict[str, Any]) -> str:
         lines += [f"      {key}: {value}" for key, value in source["understood"].items()]
     lines += ["", "Ranking before the race (it ordered the work):"]
     lines += [
-        f"  {r['rank']}. {r['source']} (rank {r['low']:.0f} to {r['high']:.0f}{', tied' if r['tied'] and r['rank'] > 1 else ''})"
+        f"  {r['rank']}. {r['source']} (rank {r['low']:.0f} to {r['high']:.0f}{', tied' * _ties(r)})"
         for r in run["ranking"]
     ]
     lines += ["", "Race (cross-validated on the labelled target; this decided):"]
@@ -76,3 +76,7 @@ def _decisions(run: dict[str, Any]) -> str:
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join(lines)
+
+
+def _ties(row: dict[str, Any]) -> bool:
+    return bool(row["tied"] and row["rank"] > 1)
