@@ -70,6 +70,8 @@ def detect(device: str = "auto", precision: str = "auto") -> Runtime:
     torch.set_flush_denormal(True)  # vanishing numbers slow a processor down thirty times
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("option 'device' is cuda, but there is no CUDA device; leave it out to run on the processor")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise UserError(f"option 'device' is {device!r}; choose auto, cpu, cuda or cuda:N")
     known = ("auto", "fp32", "bf16", "bf16-mixed")
     if precision not in known:
         raise UserError(f"option 'precision' is {precision!r}; choose one of {', '.join(known)}")
