@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-4, help="of the textbook's fine-tune")
     parser.add_argument("--frozen-epochs", type=int, default=50)
     parser.add_argument("--tune-epochs", type=int, default=25)
-    parser.add_argument("--tune-steps", type=int, default=60, help="of our fine-tunes")
+    parser.add_argument("--tune-steps", type=int, default=100, help="of our fine-tunes")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine, each time")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

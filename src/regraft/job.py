@@ -47,7 +47,7 @@ class Job:
         candidates, left_out = entrants.line_up()
         place = {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
-        plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(sources, candidates))))
+        plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(entrants, candidates))))
         race = Race(entrants, self.train, plan, place, self.bench)
         scratch = [Candidate(s.uri, "scratch") for s in baselines]
         raced = race.run([*scratch, *candidates], self._deadline(plan))
@@ -108,10 +108,11 @@ class Job:
             evidence[s.uri] = Evidence(x, self.train[s.uri].labels, s.predictions(x))
         return rank(evidence, self.bench.seed)
 
-    def _plan(self, sources: Sequence[Source], candidates: Sequence[Candidate]) -> Plan:
+    def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
         weights = [catalog.find("methods", c.method).cost for c in candidates]
-        slow, fast = (max(s.cost[i] for s in sources) for i in (0, 1))
-        costs = planning.Costs(slow, fast, min(32, len(self.data.train)), len(self.data.holdout), weights)
+        slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
+        least = min(s.cost[0] for s in entrants.baselines)
+        costs = planning.Costs(slow, fast, least, min(32, len(self.data.train)), len(self.data.holdout), weights)
         return planning.plan(costs, self.bench.clock.left(), self.wanted.seeds)
 
     def _deadline(self, plan: Plan) -> float:
@@ -129,7 +130,12 @@ class Job:
         if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
             transfers.sort(key=lambda c: c.method != "logistic")
         ours, seeds = self._train(race, transfers, race.plan.seeds)
-        theirs, seeds = self._train(race, [c for c in raced if c.method == "scratch"], seeds)
+        scratch = [c for c in raced if c.method == "scratch"]
+        # The better baseline, unless the budget was planned for the cheaper one only.
+        late = [c.source for c in scratch if race.seconds(c, seeds) > self.bench.clock.left()]
+        late = self.bench.journal.once("late-baselines", lambda: late)
+        scratch.sort(key=lambda c: c.source in late)
+        theirs, seeds = self._train(race, scratch, seeds)
         return ours, theirs, seeds
 
     def _train(self, race: Race, candidates: Sequence[Candidate], seeds: int) -> tuple["_Trained", int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regraft.racing import SHORT, SURVIVORS, Plan
+from regraft.racing import MOST, SHORT, SURVIVORS, Plan
 
 LADDER = (300, 200, 150, 100, 70, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
@@ -15,18 +15,21 @@ SCANT = (35, 25, 15, 8)
 class Costs:
     """Seconds per example of training and of inference (the slowest source), and how much there is of each.
 
-    ``batch``: examples in a step; ``holdout``: examples to judge on; ``weights``: relative step costs of candidates.
+    ``scratch``: seconds per example of training the cheapest baseline. ``batch``: examples in a step; ``holdout``:
+    examples to judge on; ``weights``: relative step costs of candidates.
     """
 
     train: float
     infer: float
+    scratch: float
     batch: int
     holdout: int
     weights: Sequence[float]
 
     def finish(self, steps: int, seeds: int) -> float:
         """Seconds for the winner and scratch over the seeds, judging included."""
-        return seeds * (2 * steps * self.batch * self.train + 1.3 * self.holdout * self.infer)
+        ours = steps * self.batch * self.train
+        return seeds * (ours + min(ours, MOST * self.batch * self.scratch) + 1.3 * self.holdout * self.infer)
 
     def race(self, steps: int, folds: int) -> float:
         """Seconds for both rungs."""

@@ -153,6 +153,12 @@ class Race:
         tied.sort(key=lambda c: self.place[c.source])
         return tied + [c for c in ordered if c not in tied]
 
+    def seconds(self, candidate: Candidate, times: int) -> float:
+        """What ``times`` full descents of a candidate are expected to take."""
+        data, slow = self.train[candidate.source], self.sources[candidate.source].cost[0]
+        cost = catalog.find("methods", candidate.method).cost
+        return float(times * self.steps(candidate) * min(32, len(data)) * slow * cost)
+
     def steps(self, candidate: Candidate, short: bool = False) -> int:
         """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
         full = self.plan.steps
