@@ -112,7 +112,7 @@ def _prepare() -> None:
     import warnings
 
     # Threads that wait for each other by spinning are ten times slower as soon as another program runs.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     warnings.simplefilter("ignore")
     logging.basicConfig(format="regraft: %(message)s", level=logging.ERROR)
     logging.getLogger("regraft").setLevel(logging.WARNING)
