@@ -120,8 +120,9 @@ class Job:
         clock = self.bench.clock
         if clock.budget is None:
             return 1e12
-        share = 0.45 if plan.race else 0.15
-        return float(self.bench.journal.once("deadline", lambda: clock.spent + share * clock.left()))
+        left = clock.left()
+        free = max(0.15 * left, 0.88 * left - plan.reserve) if plan.race else 0.15 * left
+        return float(self.bench.journal.once("deadline", lambda: clock.spent + free))
 
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""

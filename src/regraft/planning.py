@@ -52,10 +52,11 @@ def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:
                 costs.finish(steps, seeds) <= 0.55 * left
                 and costs.finish(steps, seeds) + costs.race(steps, k) <= 0.9 * left
             ):
-                return Plan(steps, k, seeds)
+                return Plan(steps, k, seeds, reserve=costs.finish(steps, seeds))
     for count in range(seeds, 0, -1):
         if costs.finish(LADDER[-1], count) <= 0.7 * left:
             cut = f"; {seeds} seeds were asked for, it affords {count}" if count < seeds else ""
-            return Plan(LADDER[-1], 2, count, note=f"the budget is too small for the whole race{cut}")
+            note = f"the budget is too small for the whole race{cut}"
+            return Plan(LADDER[-1], 2, count, note=note, reserve=costs.finish(LADDER[-1], count))
     steps = next((s for s in SCANT if costs.finish(s, 1) <= 0.7 * left), SCANT[-1])
     return Plan(steps, 2, 1, False, "the budget is too small: one seed, and only what needs no descent was raced")

@@ -34,13 +34,17 @@ FIRST = 0.6
 
 @dataclass(frozen=True)
 class Plan:
-    """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut."""
+    """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut.
+
+    ``reserve``: seconds that the finish is expected to take, which the race leaves it.
+    """
 
     steps: int
     folds: int
     seeds: int
     race: bool = True
     note: str = ""
+    reserve: float = 0.0
 
 
 @dataclass(frozen=True)

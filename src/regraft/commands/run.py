@@ -38,7 +38,7 @@ class Run:
     """Pictures of the target domain without labels, for methods that can use them."""
     shots: int | None = None
     """Labels per class to learn from; the rest of the target is the holdout."""
-    budget: str = "3m"
+    budget: str = "220s"
     """Time that the run may take: 90s, 10m, 2h; 'none' for no limit."""
     method: tuple[str, ...] = ()
     """A method to consider; without any, all that fit."""
