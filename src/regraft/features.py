@@ -13,6 +13,7 @@ from torch import nn
 from regraft.backbones._base import Network, Preprocess
 from regraft.data.dataset import Dataset
 from regraft.feeding import to_tensor
+from regraft.folding import folded
 from regraft.runtime import Runtime
 
 _log = logging.getLogger("regraft")
@@ -32,7 +33,7 @@ def forward(module: nn.Module, dataset: Dataset, preprocess: Preprocess, runtime
     was = module.training
     runtime.place(module.eval())
     rows = []
-    with torch.inference_mode(), runtime.limited(), runtime.compute(module):
+    with folded(module, preprocess.size), torch.inference_mode(), runtime.limited(), runtime.compute(module):
         for part in np.array_split(np.arange(len(dataset)), max(1, -(-len(dataset) // _BATCH))):
             x = to_tensor(dataset.pixels[dataset.rows[part]], preprocess)
             rows.append(module(runtime.send(x)).float().cpu().numpy())

@@ -7,13 +7,14 @@ from typing import Any
 
 from regraft import guard, keeping, lessons, planning
 from regraft.bench import Bench
+from regraft.candidates import Candidate, Entrants
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features
 from regraft.finishing import Finish
 from regraft.preparing import Prepared
-from regraft.racing import Candidate, Entrants, Plan, Race
+from regraft.racing import Plan, Race
 from regraft.ranking import rank
 from regraft.scores._base import Evidence
 from regraft.sources import Source, open_source, scratch_source
@@ -50,8 +51,9 @@ class Job:
         plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(entrants, candidates))))
         race = Race(entrants, self.train, plan, place, self.bench)
         scratch = [Candidate(s.uri, "scratch") for s in baselines]
-        raced = race.run([*scratch, *candidates], self._deadline(plan))
+        raced = race.run([scratch[0], *candidates, *scratch[1:]], self._deadline(plan))
         begun = self.bench.clock.spent
+        race = self._stretched(race, raced)
         ours, theirs, seeds = self._finish(race, raced)
         facts = {"ranking": ranking, "left_out": left_out, "seeds": seeds, "plan": asdict(plan), "command": command}
         return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
@@ -124,13 +126,24 @@ class Job:
         free = max(0.15 * left, 0.88 * left - plan.reserve) if plan.race else 0.15 * left
         return float(self.bench.journal.once("deadline", lambda: clock.spent + free))
 
+    def _stretched(self, race: Race, raced: Sequence[Candidate]) -> Race:
+        """The race with longer descents for the finish, as far as the time that it left allows."""
+        ours, theirs = _ordered(race, raced)[0], next(c for c in raced if c.method == "scratch")
+        seeds, holdout = race.plan.seeds, len(self.data.holdout)
+
+        def affords(steps: int) -> bool:
+            training = sum(race.planned(steps).seconds(c, seeds) for c in (ours, theirs))
+            judging = 1.3 * seeds * holdout * sum(race.sources[c.source].cost[1] for c in (ours, theirs))
+            return bool(training + judging <= 0.85 * self.bench.clock.left())
+
+        longer = [
+            steps for steps in planning.LADDER if steps > race.plan.steps and race.descends(ours) and affords(steps)
+        ]
+        return race.planned(self.bench.journal.once("finish", lambda: max(longer, default=race.plan.steps)))
+
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""
-        able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
-        transfers = race.tie_broken([c for c in able if c.method != "scratch"])
-        if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
-            transfers.sort(key=lambda c: c.method != "logistic")
-        ours, seeds = self._train(race, transfers, race.plan.seeds)
+        ours, seeds = self._train(race, _ordered(race, raced), race.plan.seeds)
         scratch = [c for c in raced if c.method == "scratch"]
         # The better baseline, unless the budget was planned for the cheaper one only.
         late = [c.source for c in scratch if race.seconds(c, seeds) > self.bench.clock.left()]
@@ -152,6 +165,15 @@ class Job:
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+
+def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+    """The transfers that may be the finalist, best first."""
+    able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
+    transfers = race.tie_broken([c for c in able if c.method != "scratch"])
+    if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
+        transfers.sort(key=lambda c: c.method != "logistic")
+    return transfers
 
 
 def _scratch_in(chosen: Candidate, baselines: Sequence[Source]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import weightedtau
 
+from regraft.candidates import Candidate
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
 from regraft.core.seeding import derive
@@ -14,7 +15,6 @@ from regraft.data.splits import few_shot
 from regraft.evaluation import predict
 from regraft.finishing import Finish
 from regraft.methods._base import Method
-from regraft.racing import Candidate
 from regraft.training import Engine, run
 
 POINTS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -25,15 +25,16 @@ _SOURCE_EXAMPLES = 1000
 def effects(raced: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     """For each source the cross-validated utility of its best candidate minus that of scratch, and its standard error.
 
-    The race saw the labelled target only; as the best of several, the figure is a little optimistic.
+    Compared are short descents, which all had. The race saw the labelled target only; as the best of several, the
+    figure is a little optimistic.
     """
-    scored = [c for c in raced if c.score is not None]
-    scratch = next((c for c in scored if c.method == "scratch"), None)
     found: dict[str, dict[str, float]] = {}
+    scored = sorted((c for c in raced if c.first is not None), key=lambda c: -(c.first or 0.0))
+    scratch = next((c for c in scored if c.method == "scratch"), None)
     for c in scored:
         if scratch and c.method != "scratch" and c.source not in found:
             error = float(np.hypot(c.error or 0.0, scratch.error or 0.0))
-            found[c.source] = {"effect": (c.score or 0.0) - (scratch.score or 0.0), "error": error}
+            found[c.source] = {"effect": (c.first or 0.0) - (scratch.first or 0.0), "error": error}
     return found
 
 

@@ -11,9 +11,8 @@ from regraft.backbones._base import Backbone, Network
 from regraft.core.batch import Batch, View
 from regraft.data.dataset import Domain
 from regraft.features import Memory
+from regraft.folding import NORMS
 from regraft.tasks._base import Task
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Model(nn.Module):

@@ -31,7 +31,7 @@ class Descent:
     """Factor on the rate for each block further from the head."""
     head_factor: float = 1.0
     """Factor on the rate of the head."""
-    warmup: float = 0.1
+    warmup: float = 0.3
     """Share of the steps over which the rate grows from zero."""
     schedule: str = "cosine"
     """After the warm-up: ``cosine`` (down to zero) or ``constant``."""

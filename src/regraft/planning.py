@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regraft.racing import MOST, SHORT, SURVIVORS, Plan
 
-LADDER = (300, 200, 150, 100, 70, 50)
+LADDER = (300, 200, 150, 120, 100, 85, 70, 60, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
 SCANT = (35, 25, 15, 8)
 """Steps when even one repetition of the least useful number is too long: there is no race then."""
@@ -31,32 +31,28 @@ class Costs:
         ours = steps * self.batch * self.train
         return seeds * (ours + min(ours, MOST * self.batch * self.scratch) + 1.3 * self.holdout * self.infer)
 
-    def race(self, steps: int, folds: int) -> float:
-        """Seconds for both rungs."""
-        one = folds * self.batch * self.train
+    def race(self, steps: int) -> float:
+        """Seconds for both rungs on one fold, a baseline included; further folds are a gain, if there is time."""
         through = sorted(self.weights, reverse=True)[: max(SURVIVORS, len(self.weights) // 3)]
-        return one * steps * (SHORT * sum(self.weights) + sum(through))
+        return self.batch * self.train * steps * (SHORT * (1 + sum(self.weights)) + sum(through))
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:
     """The largest plan that fits into the seconds ``left``.
 
-    What gives way, in this order: steps down to 50 and folds; then the length of the race, which runs the cheap
-    candidates first; then seeds; then steps below 50, without a race of descents. A run always ends with a verdict.
+    What gives way, in this order: steps down to 50; then the length of the race, which runs the cheap candidates
+    first; then seeds; then steps below 50, without a race of descents. A run always ends with a verdict.
     """
     if left == float("inf"):
         return Plan(LADDER[0], folds, seeds)
     for steps in LADDER:
-        for k in (folds, 2):
-            if (
-                costs.finish(steps, seeds) <= 0.55 * left
-                and costs.finish(steps, seeds) + costs.race(steps, k) <= 0.9 * left
-            ):
-                return Plan(steps, k, seeds, reserve=costs.finish(steps, seeds))
+        finish = costs.finish(steps, seeds)
+        if finish <= 0.6 * left and finish + costs.race(steps) <= 0.85 * left:
+            return Plan(steps, folds, seeds, reserve=finish)
     for count in range(seeds, 0, -1):
         if costs.finish(LADDER[-1], count) <= 0.7 * left:
             cut = f"; {seeds} seeds were asked for, it affords {count}" if count < seeds else ""
             note = f"the budget is too small for the whole race{cut}"
-            return Plan(LADDER[-1], 2, count, note=note, reserve=costs.finish(LADDER[-1], count))
+            return Plan(LADDER[-1], folds, count, note=note, reserve=costs.finish(LADDER[-1], count))
     steps = next((s for s in SCANT if costs.finish(s, 1) <= 0.7 * left), SCANT[-1])
-    return Plan(steps, 2, 1, False, "the budget is too small: one seed, and only what needs no descent was raced")
+    return Plan(steps, folds, 1, False, "the budget is too small: one seed, and only what needs no descent was raced")

@@ -152,8 +152,8 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
     network = backbone.build(pretrained=False)
     task = Classification(classes=train.classes, counts=tuple(train.examples.counts().values()))
     problem = Problem(task, Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime))
-    runtime = fastest(network, train, True, bench, what)[0]
     start = Model(network, nn.Identity(), ())
+    runtime = fastest(start, train, bench, what)[0]
     with bench.engine(what, runtime, steps) as engine:
         return run(start, method.phases(problem), problem, engine)
 
@@ -197,15 +197,17 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
 def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:
     backbone, model, domain, found = opened
     dataset, name = bench.dataset(train, backbone.preprocess.size), _name(uri)
-    training, slow = fastest(model.backbone, dataset, True, bench, name)
-    inference, fast = fastest(model.backbone, dataset, False, bench, name)
     measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
-    breaks = partial(norm_breaks, measured, dataset, backbone, inference)
+    breaks = partial(norm_breaks, measured, dataset, backbone, bench.runtime)
     frozen = bench.journal.once(f"{name}-norm", breaks)
+    model.frozen_norm = bool(frozen)
+    inference, fast = fastest(model.eval(), dataset, bench, name)
+    training, slow = fastest(model.train(), dataset, bench, name)
+    model.eval()
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
-    return Source(uri, backbone, model, domain, bool(frozen), found, training, inference, (slow, fast))
+    return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast))
 
 
 def _name(uri: str) -> str:

@@ -19,6 +19,7 @@ from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.edits._base import AnyEdit
 from regraft.feeding import Feed
+from regraft.folding import folded
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent, build, set_rate
 from regraft.runtime import Runtime
@@ -85,9 +86,11 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
             for edit in phase.edits:
                 model = edit.apply(model, problem)
             if phase.terms and number >= begin:
-                live = _Live(model, phase, problem, engine, number)
-                live.restore(saved if number == begin else None)
-                live.descend()
+                engine.runtime.place(model.train())
+                with folded(model.backbone, problem.backbone.preprocess.size):
+                    live = _Live(model, phase, problem, engine, number)
+                    live.restore(saved if number == begin else None)
+                    live.descend()
         engine.runtime.place(model)
     return model.eval()
 
@@ -99,7 +102,6 @@ class _Live:
         self.model, self.phase, self.problem, self.engine, self.number = model, phase, problem, engine, number
         self.options = phase.descent
         self.bound = nn.ModuleDict({name: w.term.bind(model, problem) for name, w in phase.terms.items()})
-        engine.runtime.place(model)
         engine.runtime.place(self.bound)
         self.optimizer = build(model, self.bound, self.options)
         self.average = [p.detach().clone() for p in self._learning()] if self.options.average else []
@@ -109,7 +111,6 @@ class _Live:
 
     def descend(self) -> None:
         """Take the steps that are left, then put the weights to keep into the model."""
-        self.model.train()
         feeds = {stream: self._feed(stream) for stream in sorted(self.phase.needs)}
         last = time.monotonic()
         while self.step < self.options.steps and not self._patience_is_over():

@@ -15,13 +15,16 @@ from regraft.data.dataset import Dataset
 from regraft.data.splits import folds
 from regraft.features import Memory, features, forward
 from regraft.feeding import to_tensor
+from regraft.folding import NORMS
 from regraft.heads.logistic import Logistic
-from regraft.model import NORMS, untracked
+from regraft.model import Model, untracked
 from regraft.runtime import Runtime, measure
 from regraft.tasks.classification import Classification
 
 BREAKS = 0.25
 """Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
+SEEN = 64
+"""Pictures on which conventions of input are compared, at most; spread over the classes."""
 SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 
@@ -37,7 +40,8 @@ def fit_of_input(backbone: Foreign, dataset: Dataset, bench: Bench) -> float:
     if network is None:
         x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
         return likelihood(x, dataset.labels)
-    logs = log_softmax(forward(network, dataset, backbone.preprocess, bench.runtime), axis=1)
+    some = dataset.take(np.linspace(0, len(dataset) - 1, min(SEEN, len(dataset))).astype(int))
+    logs = log_softmax(forward(network, some, backbone.preprocess, bench.runtime), axis=1)
     return float((np.exp(logs) * logs).sum(1).mean())
 
 
@@ -91,17 +95,20 @@ class _OfBatch(nn.Module):
                     norm.eval()
 
 
-def fastest(network: Network, dataset: Dataset, training: bool, bench: Bench, name: str) -> tuple[Runtime, float]:
-    """The fastest runtime and its seconds per example; measured once in a run, so that resuming changes nothing."""
-    tiny = sum(p.numel() for p in network.parameters()) < SMALL_WEIGHTS and dataset.pixels.shape[1] <= SMALL_SIDE
+def fastest(model: Model, dataset: Dataset, bench: Bench, name: str) -> tuple[Runtime, float]:
+    """The fastest runtime and its seconds per example, for training or inference: the mode that ``model`` is in.
+
+    Measured once in a run, so that resuming changes nothing.
+    """
+    network, size = model.backbone, dataset.pixels.shape[1]
+    tiny = sum(p.numel() for p in network.parameters()) < SMALL_WEIGHTS and size <= SMALL_SIDE
 
     def find() -> list[Any]:
         rows = dataset.rows[np.resize(np.arange(len(dataset)), 32)]
-        size = dataset.pixels.shape[1]
         sample = to_tensor(dataset.pixels[rows], Preprocess(size=size))
         asked = replace(bench.runtime, threads=1 if tiny else None)
-        runtime, seconds = measure(network, sample, training, asked, fixed=tiny or not bench.measure)
+        runtime, seconds = measure(network, sample, model.training, asked, fixed=tiny or not bench.measure)
         return [runtime.precision, seconds]
 
-    precision, seconds = bench.journal.once(f"{name}-{'training' if training else 'inference'}", find)
+    precision, seconds = bench.journal.once(f"{name}-{'training' if model.training else 'inference'}", find)
     return replace(bench.runtime, precision=precision, threads=1 if tiny else None), seconds

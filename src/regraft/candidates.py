@@ -1,0 +1,101 @@
+"""What may race: each source with each method that fits, the cheap ones first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from regraft.core import catalog
+from regraft.core.errors import UserError
+from regraft.data.dataset import Dataset
+from regraft.methods._base import Need
+from regraft.sources import Source
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One source with one method, and what the race found.
+
+    ``score``: cross-validated utility over ``folds`` folds; ``error``: its standard error over examples; ``criterion``:
+    cross-validated `Task.criterion`, also ``by_example``; ``expected``: the same, drawn towards what its source and its
+    method do elsewhere: this decides. ``first``: the score in the
+    first rung, of short descents. ``seconds``: what all its trials took; ``pace``: those of one step in its last
+    rung. ``outcome``: ``waiting``, ``kept`` (reached the last rung), ``dropped``, ``baseline``, ``failed`` or
+    ``skipped``, with the ``reason``.
+    """
+
+    source: str
+    method: str
+    score: float | None = None
+    first: float | None = None
+    error: float | None = None
+    criterion: float = 0.0
+    expected: float = 0.0
+    by_example: tuple[float, ...] = ()
+    seconds: float = 0.0
+    pace: float = 0.0
+    folds: int = 0
+    rung: int = 0
+    outcome: str = "waiting"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Entrants:
+    """What may race: sources, unlabelled target examples by source, the methods asked for (none: all), baselines."""
+
+    sources: Sequence[Source]
+    unlabeled: Mapping[str, Dataset]
+    methods: tuple[str, ...] = ()
+    baselines: Sequence[Source] = ()
+
+    def line_up(self) -> tuple[list[Candidate], list[dict[str, str]]]:
+        """The candidates and why each other pair is out.
+
+        When time runs out, the last ones are not tried: within a source, what needs no descent comes first, then
+        fine-tuning, the field's habit, then the rest by cost.
+
+        Raises:
+            UserError: a method that does not exist, or none that fits.
+        """
+        chosen = [n for n in self.methods or catalog.names("methods") if n != "scratch"]
+        cost = {name: catalog.find("methods", name).cost for name in chosen}
+        chosen.sort(key=lambda name: (cost[name] > 0, name != "fine_tune", cost[name]))
+        ready, out = [], []
+        for source in self.sources:
+            for name in chosen:
+                lacking = self._lacking(name, source)
+                if lacking:
+                    out.append({"source": source.uri, "method": name, "reason": f"there is no {lacking}"})
+                else:
+                    ready.append(Candidate(source.uri, name))
+        if not ready:
+            reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "scratch is no transfer"
+            raise UserError(f"no method fits what is at hand ({reasons}); add a --source or leave --method out")
+        return ready, out
+
+    def _lacking(self, name: str, source: Source) -> str:
+        needs = catalog.find("methods", name).needs
+        if Need.SOURCE_DATA in needs and source.domain is None:
+            return f"{Need.SOURCE_DATA.value}: this source is a model only"
+        if Need.UNLABELED in needs and source.uri not in self.unlabeled:
+            return f"set of {Need.UNLABELED.value}: give --unlabeled DIR"
+        return ""
+
+
+def drawn_together(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates with what is expected of each: halfway between its own criterion and an additive fit.
+
+    The fit adds a source's part and a method's part (two-way analysis of variance). With few labels one cross-validated
+    number is mostly noise; a source that does well with eight methods is not. One source alone changes nothing.
+    Reference: Efron and Morris, Data analysis using Stein's estimator and its generalizations, JASA 1975.
+    """
+    scored = [c for c in candidates if c.score is not None]
+    kinds = [sorted({getattr(c, of) for c in scored}) for of in ("source", "method")]
+    table = np.zeros((len(scored), 1 + len(kinds[0]) + len(kinds[1])))
+    for row, c in enumerate(scored):
+        table[row, [0, 1 + kinds[0].index(c.source), 1 + len(kinds[0]) + kinds[1].index(c.method)]] = 1
+    own = np.array([c.criterion for c in scored])
+    fitted = table @ np.linalg.lstsq(table, own, rcond=None)[0] if scored else own
+    expected = {(c.source, c.method): float((a + b) / 2) for c, a, b in zip(scored, own, fitted, strict=True)}
+    return [replace(c, expected=expected.get((c.source, c.method), 0.0)) for c in candidates]
