@@ -23,11 +23,13 @@ from PIL import Image
 
 from regraft.backbones._base import Network, Preprocess
 from regraft.backbones.torchvision import Torchvision
+from regraft.core import allocator
 from regraft.data.dataset import whole
 from regraft.data.examples import Examples
 from regraft.data.images import decoded
 from regraft.features import _BATCH, Memory, features
 from regraft.feeding import to_tensor
+from regraft.folding import folded
 from regraft.readers._base import read
 from regraft.runtime import Runtime, detect, measure
 
@@ -48,8 +50,8 @@ def bare_decode(examples: Examples, size: int) -> np.ndarray:
 
 
 def bare_forward(network: Network, batches: list[torch.Tensor], runtime: Runtime) -> None:
-    """The network on tensors that are ready."""
-    with torch.inference_mode(), runtime.compute(network):
+    """The network on tensors that are ready, its batch normalisation folded as ours is."""
+    with folded(network, batches[0].shape[-1]), torch.inference_mode(), runtime.compute(network):
         for x in batches:
             network(x)
 
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine, each time")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    allocator.keep_freed()
     torch.set_num_threads(options.threads)
     examples = read(options.images)
     if options.count:

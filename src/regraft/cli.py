@@ -111,8 +111,11 @@ def _prepare() -> None:
     import logging
     import warnings
 
+    from regraft.core import allocator
+
     # Threads that wait for each other by spinning are ten times slower as soon as another program runs.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    allocator.keep_freed()
     warnings.simplefilter("ignore")
     logging.basicConfig(format="regraft: %(message)s", level=logging.ERROR)
     logging.getLogger("regraft").setLevel(logging.WARNING)

@@ -63,8 +63,8 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "finalist": finalist,
         "shipped": "transfer" if helped else "scratch",
         "scratch": {"network": theirs.finish.source.uri},
-        "metrics": metrics(ours.record, ours.task),
-        "baseline": metrics(theirs.record, theirs.task),
+        "metrics": metrics(ours.record, ours.task, verdict.gain.level),
+        "baseline": metrics(theirs.record, theirs.task, verdict.gain.level),
         "labels_read": ["race: the labelled target examples, by cross-validation", "judgement: the holdout, once"],
         "citations": {n: _reference(n) for n in (ours.method, "scratch")},
         "precision_check": _agreement(ours),
@@ -78,9 +78,9 @@ def last_point(ours: Judged, theirs: Judged) -> dict[str, Any]:
     return {"labels_per_class": labels, **values}
 
 
-def metrics(record: Evaluation, task: Task) -> dict[str, dict[str, float]]:
+def metrics(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, dict[str, float]]:
     """Every metric of the task with its interval, as plain values."""
-    found = figures(record, task)
+    found = figures(record, task, level)
     return {name: {"mean": value.mean, "low": value.low, "high": value.high} for name, value in found.items()}
 
 

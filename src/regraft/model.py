@@ -37,10 +37,10 @@ class Model(nn.Module):
         return View(features, self.head(features), batch.targets)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the training mode; frozen stages and frozen batch normalisation stay in evaluation mode."""
+        """Set the training mode; frozen blocks and frozen batch normalisation stay in evaluation mode."""
         super().train(mode)
-        for stage in self.backbone.stages[: self.frozen_stages()]:
-            stage.eval()
+        for part in (*self.backbone.stages[: self.frozen_stages()], *blocks(self.backbone)):
+            part.train(part.training and any(p.requires_grad for p in part.parameters()))
         for norm in (m for m in self.backbone.modules() if isinstance(m, NORMS)):
             learns = any(p.requires_grad for p in norm.parameters())
             norm.train(norm.training and learns and not self.frozen_norm)

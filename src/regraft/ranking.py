@@ -38,10 +38,12 @@ def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]
     seeds = [derive(seed, "ranking", i) for i in range(_RESAMPLES)]
     draws = np.stack([_scores(_subsample(list(evidence.values()), s)) for s in seeds])
     voting = np.isfinite(whole).all(0) & np.isfinite(draws).all((0, 1))
-    errors = draws.std(0) * (KEPT / (1 - KEPT)) ** 0.5  # delete-d jackknife
+    wider = (KEPT / (1 - KEPT)) ** 0.5  # delete-d jackknife: subsamples share most examples, so they differ too little
+    errors = draws.std(0) * wider
     error = np.maximum(errors.mean(0), 1e-9)
     ranks = rankdata(-_combined(whole, error, voting), method="ordinal").astype(int)
-    resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in draws])
+    spread = whole + wider * (draws - draws.mean(0))
+    resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in spread])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
     best = int(np.argmin(ranks))
     rows = []

@@ -95,13 +95,14 @@ def test_frozen_stages_stay_in_evaluation_mode(toy):
     assert norms == [False, True, True]
 
 
-def test_a_frozen_norm_keeps_its_statistics_and_learns_its_weights(toy):
+def test_a_frozen_norm_keeps_its_statistics_and_the_layer_learns(toy):
     problem = toy.problem(frozen_norm=True)
     trained = descend(problem.source_model, problem, Freeze(keep=None), SetNorm())
     now, then = (m.backbone.stages[1][1] for m in (trained, toy.trained))
+    learned, start = (m.backbone.stages[1][0] for m in (trained, toy.trained))
     assert torch.equal(now.running_mean, then.running_mean)
     assert torch.equal(now.running_var, then.running_var)
-    assert not torch.equal(now.weight, then.weight)
+    assert not torch.equal(learned.weight, start.weight)
     free = descend(problem.source_model, problem, Freeze(keep=None), SetNorm(frozen=False))
     assert not torch.equal(free.backbone.stages[1][1].running_mean, then.running_mean)
 

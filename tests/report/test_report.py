@@ -58,7 +58,7 @@ def test_every_part_is_there(make_run: Make) -> None:
     page, text = read(make_run())
     heads = re.findall(r"<h2>(.*?)</h2>", page)
     assert heads == [
-        "Transfer against scratch", "Accuracy and number of labels", "Examples", "Where it errs", "How it was chosen",
+        "Transfer against scratch", "Accuracy and number of labels", "How it was chosen", "Where it errs", "Examples",
         "Features before and after", "What was read", "What was not tested", "Repeat it", "Methods used",
     ]  # fmt: skip
     assert re.findall(r"^## (.*)$", text, re.M) == heads

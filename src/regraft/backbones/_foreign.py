@@ -14,6 +14,9 @@ from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 
+_COPYING = (nn.ReLU6, nn.Hardswish, nn.SiLU)
+"""Activations whose backward pass needs their input: working in place, they would copy it first."""
+
 
 @settings
 class Foreign(Backbone):
@@ -62,6 +65,8 @@ class Foreign(Backbone):
     def build(self, pretrained: bool = True) -> Network:
         """See `Backbone.build`."""
         network = self._padded(self._trained() if pretrained else self.bare(False))
+        for layer in (m for m in network.modules() if isinstance(m, _COPYING)):
+            layer.inplace = False
         return decompose(self.without_classifier(network), self.preprocess.size)
 
     def recogniser(self) -> nn.Module | None:

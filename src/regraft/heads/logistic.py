@@ -12,12 +12,12 @@ from regraft.heads._standard import layer, moments, spread
 
 @settings
 class Logistic(ClassicalHead):
-    """Multinomial logistic regression with an L2 penalty on standardised features.
+    """Multinomial logistic regression with an L2 penalty on centred and scaled features.
 
     Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.
     """
 
-    strength: float = 0.01
+    strength: float = 0.1
     """Inverse of the penalty (scikit-learn's C); small, because features outnumber labels."""
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:

@@ -12,7 +12,7 @@ from regraft.heads._standard import layer, moments, spread
 
 @settings
 class Svm(ClassicalHead):
-    """One-against-rest linear support vector machine on standardised features.
+    """One-against-rest linear support vector machine on centred and scaled features.
 
     Its margins are used as the logits of the class probabilities.
     Reference: Cortes and Vapnik, Support-vector networks, Machine Learning 1995.

@@ -17,7 +17,7 @@ def markdown(contents: Contents) -> tuple[str, dict[str, bytes]]:
     found = [item for item in (contents.gain, contents.curve, contents.race_drawing, contents.confusion) if item]
     drawings = {f"{item.name}.svg": item.figure.file().encode() for item in (*found, *contents.maps)}
     drawings |= {f"{_slug(group.name)}.png": sheet(group) for group in contents.groups if group.examples}
-    parts = [*_opening(contents), *_mistakes(contents), *_choice(contents), *_maps(contents)]
+    parts = [*_opening(contents), *_choice(contents), *_mistakes(contents), *_maps(contents)]
     parts += [*_reading(contents), *_closing(contents)]
     return "\n\n".join(part for part in parts if part) + "\n", drawings
 
@@ -68,10 +68,10 @@ def _choice(contents: Contents) -> list[str]:
 
 def _mistakes(contents: Contents) -> list[str]:
     return [
-        "## Examples" if contents.groups else "", *(_group(group) for group in contents.groups),
-        "Some pictures could not be read any more and are left out." if contents.missing else "",
         "## Where it errs" if contents.pairs or contents.confusion else "", _drawing(contents.confusion),
         _table(contents.pairs),
+        "## Examples" if contents.groups else "", *(_group(group) for group in contents.groups),
+        "Some pictures could not be read any more and are left out." if contents.missing else "",
     ]  # fmt: skip
 
 

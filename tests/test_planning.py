@@ -1,0 +1,48 @@
+"""What a budget affords: more time never buys less, and a plan fits into its time."""
+
+import pytest
+
+from regraft.planning import LADDER, Costs, plan
+
+
+def costs(train: float = 0.01, infer: float = 0.002, candidates: int = 8) -> Costs:
+    return Costs(train, infer, 0.002, batch=32, holdout=500, weights=[0.0, 0.0, *[1.0] * (candidates - 2)])
+
+
+BUDGETS = [1, 3, 10, 20, 40, 80, 150, 220, 400, 1000, 5000]
+
+
+def test_more_time_never_buys_less():
+    plans = [plan(costs(), seconds, 3) for seconds in BUDGETS]
+    worth = [(p.race, p.seeds, p.steps) for p in plans]
+    assert worth == sorted(worth)
+    assert worth[0] != worth[-1]
+
+
+@pytest.mark.parametrize("seconds", BUDGETS)
+@pytest.mark.parametrize("train", [0.0005, 0.01, 0.1])
+def test_a_plan_with_a_race_fits(seconds, train):
+    found = plan(costs(train=train), seconds, 3)
+    if found.race:
+        assert found.reserve == pytest.approx(costs(train=train).finish(found.steps, found.seeds))
+        assert found.reserve <= 0.7 * seconds
+    if found.race and not found.note:
+        assert found.reserve + costs(train=train).race(found.steps) <= 0.85 * seconds
+
+
+def test_seeds_give_way_before_short_descents():
+    tight = plan(costs(), 60, 5)
+    assert tight.seeds < 5
+    assert tight.steps == LADDER[-1]
+    assert "it affords" in tight.note
+
+
+def test_too_little_time_for_anything_still_makes_a_plan():
+    found = plan(costs(train=10.0), 5, 3)
+    assert not found.race
+    assert found.seeds == 1
+    assert found.steps >= 1
+
+
+def test_no_budget_is_no_limit():
+    assert plan(costs(train=10.0), float("inf"), 3).steps == LADDER[0]

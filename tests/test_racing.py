@@ -1,0 +1,126 @@
+"""The race on canned results: who is compared with whom, on what, and what happens when time runs out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from regraft.bench import Bench
+from regraft.candidates import Candidate, Entrants
+from regraft.core.errors import CandidateError
+from regraft.core.progress import Reporter
+from regraft.model import Model
+from regraft.racing import Plan, Race
+from regraft.runs import Clock, Journal
+from regraft.runtime import Runtime
+from regraft.sources import Source
+
+
+class Canned(Race):
+    """A race in which a trial takes ``cost[method]`` seconds for a full descent and finds ``truth[method]``."""
+
+    now = 0.0
+
+    def prepare(self, truth: dict[str, tuple[float, float]], cost: dict[str, float]) -> "Canned":
+        self.truth, self.price, self.log = truth, cost, []
+        return self
+
+    def _validate(self, candidate, steps, fold):
+        full = steps >= self.plan.steps
+        self.log.append((candidate.method, full, fold))
+        if candidate.method == "lora":
+            raise CandidateError("not a number")
+        type(self).now += self.price[candidate.method] * steps / self.plan.steps
+        likelihood = self.truth[candidate.method][full]
+        some = len(self.splits[fold][1])
+        pace = self.price[candidate.method] / self.plan.steps
+        return {"utility": [1 + likelihood] * some, "criterion": [likelihood - 0.01 * (i % 2) for i in range(some)],
+                "pace": pace}  # fmt: skip
+
+
+class Told(Clock):
+    @property
+    def spent(self) -> float:
+        return Canned.now
+
+
+METHODS = ("logistic", "fine_tune", "probe_then_tune", "l2_sp", "gradual")
+TRUTH = {  # criterion after a short and after a full descent
+    "scratch": (-1.5, -1.5), "logistic": (-0.8, -0.8), "fine_tune": (-0.9, -0.1), "probe_then_tune": (-0.7, -0.5),
+    "l2_sp": (-1.4, -0.3), "gradual": (-1.6, -0.05),
+}  # fmt: skip
+COST = {"scratch": 1.0, "logistic": 0.0, "fine_tune": 10.0, "probe_then_tune": 4.0, "l2_sp": 10.0, "gradual": 5.0}
+
+
+@pytest.fixture
+def race(toy, tmp_path):
+    Canned.now = 0.0
+    backbone = toy.backbone()
+    model = Model(backbone.build(), nn.Identity(), ())
+    source = Source("toy:net", backbone, model, None, False, {}, Runtime(), Runtime(), (0.006, 0.001))
+    scratch = Source("scratch:toy", backbone, model, None, False, {}, Runtime(), Runtime(), (0.006, 0.001))
+    journal = Journal(tmp_path)
+    bench = Bench(journal, Told(journal, 1000.0), Reporter(), Runtime(), False, 0, Path(tmp_path))
+    data = toy.draw("target", 6)
+
+    def start(methods=METHODS) -> tuple[Canned, list[Candidate]]:
+        entrants = Entrants([source], {}, methods, [scratch])
+        made = Canned(entrants, {s.uri: data for s in (source, scratch)}, Plan(100, 3, 3), {"toy:net": 1}, bench)
+        return made.prepare(TRUTH, COST), [Candidate("scratch:toy", "scratch"), *entrants.line_up()[0]]
+
+    yield start
+    torch.set_num_threads(1)
+
+
+def test_with_time_the_best_full_descent_wins(race):
+    running, candidates = race()
+    found = running.run(candidates, 500.0)
+    assert [c.method for c in found if c.outcome == "kept"] == ["fine_tune", "probe_then_tune", "logistic"]
+    assert [c.folds for c in found if c.outcome == "kept"] == [3, 3, 3]
+    assert {c.method for c in found if c.outcome == "dropped"} == {"l2_sp", "gradual"}
+    assert next(c for c in found if c.method == "scratch").outcome == "baseline"
+    assert ("scratch", True, 0) not in running.log  # a baseline runs short only
+    assert sum(method == "logistic" for method, _, _ in running.log) == 3  # what needs no descent is not repeated
+
+
+def test_folds_come_one_after_the_other(race):
+    running, candidates = race()
+    running.run(candidates, 500.0)
+    short = [fold for _, full, fold in running.log if not full]
+    assert short == sorted(short)
+
+
+def test_when_time_runs_out_all_are_seen_on_the_same_examples(race):
+    running, candidates = race()
+    found = running.run(candidates, 34.0)
+    assert {c.folds for c in found if c.score is not None and c.method != "scratch"} == {1}
+    assert len({len(c.by_example) for c in found if c.folds and c.method != "scratch"}) == 1
+    late = [c for c in found if c.reason.startswith("no time")]
+    assert late
+    assert Canned.now <= 34.0 + max(COST.values())
+
+
+def test_who_had_no_time_for_a_full_descent_stands_by_the_short_one(race):
+    running, candidates = race(("logistic", "probe_then_tune"))
+    found = running.run(candidates, 5.0)
+    best = next(c for c in found if c.method == "probe_then_tune")
+    assert (best.outcome, best.rung, best.criterion) == ("kept", 0, pytest.approx(-0.705, abs=0.01))
+    assert found.index(best) == 0
+
+
+def test_what_breaks_down_is_recorded_and_the_race_goes_on(race):
+    running, candidates = race(("lora", "fine_tune"))
+    found = running.run(candidates, 500.0)
+    broken = next(c for c in found if c.method == "lora")
+    assert (broken.outcome, broken.reason, broken.score) == ("failed", "not a number", None)
+    assert sum(method == "lora" for method, _, _ in running.log) == 1
+    assert found[0].method == "fine_tune"
+
+
+def test_an_interrupted_race_goes_on_where_it_was(race):
+    running, candidates = race()
+    first = running.run(candidates, 500.0)
+    again, candidates = race()
+    assert again.run(candidates, 500.0) == first
+    assert again.log == [(m, f, n) for m, f, n in again.log if m == "lora"]  # nothing was run twice
