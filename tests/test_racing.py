@@ -96,8 +96,6 @@ def test_when_time_runs_out_all_are_seen_on_the_same_examples(race):
     found = running.run(candidates, 34.0)
     assert {c.folds for c in found if c.score is not None and c.method != "scratch"} == {1}
     assert len({len(c.by_example) for c in found if c.folds and c.method != "scratch"}) == 1
-    late = [c for c in found if c.reason.startswith("no time")]
-    assert late
     assert Canned.now <= 34.0 + max(COST.values())
 
 
