@@ -30,6 +30,9 @@ FIRST = 0.5
 MOST = 600
 """Steps of a baseline in a cheap network, at most."""
 
+Key = tuple[str, str]
+"""A candidate's source and method."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -68,8 +71,9 @@ class Race:
             return [replace(c, outcome="skipped", reason=reason) for c in candidates]
         begun = self.bench.clock.spent
         first = self._rung(candidates, 0, begun + FIRST * (deadline - begun))
-        scored = [c for c in first if c.score is not None and c.method != "scratch"]
-        through = self.tie_broken(scored)[: max(SURVIVORS, len(scored) // 3)]
+        scored = _transfers(first)
+        seen = max((c.folds for c in scored), default=0)
+        through = self.tie_broken([c for c in scored if c.folds == seen])[: max(SURVIVORS, len(scored) // 3)]
         second = drawn_together(self._rung(through, 1, deadline))
         results = {_key(c): replace(c, outcome=_outcome(c, "dropped")) for c in first}
         results |= {_key(c): replace(c, outcome=_outcome(c, "kept")) for c in second}
@@ -86,8 +90,9 @@ class Race:
         best = np.array(ordered[0].by_example)
         tied = []
         for c in ordered:
-            difference = best - np.array(c.by_example) if c.by_example else np.array([np.inf])
-            error = difference.std() / len(difference) ** 0.5 if c.by_example else 0.0
+            both = min(len(best), len(c.by_example))  # who has fewer folds has the first ones
+            difference = best[:both] - np.array(c.by_example)[:both]
+            error = difference.std() / both**0.5 if both else 0.0
             if ordered[0].expected - c.expected <= error:
                 tied.append(c)
         tied.sort(key=lambda c: self.place[c.source])
@@ -115,16 +120,31 @@ class Race:
         return max(1, round(SHORT * full)) if short else full
 
     def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
-        """Fold after fold, so that when time runs out all were seen on the same examples."""
-        trials: list[list[dict[str, Any]]] = [[] for _ in candidates]
+        """Fold after fold, so that when time runs out candidates were seen on the same examples.
+
+        After the first fold of the first rung only the better half goes on, the best first.
+        """
+        trials: dict[Key, list[dict[str, Any]]] = {_key(c): [] for c in candidates}
+        going, done = list(candidates), 0
         with self.bench.reporter.track(f"race, rung {rung + 1} of 2", len(candidates) * len(self.splits)) as advance:
             for fold in range(len(self.splits)):
-                for number, candidate in enumerate(candidates):
-                    if all("seconds" in trial for trial in trials[number]):  # neither failed nor late
-                        trials[number].append(self._tried(candidate, rung, fold, deadline))
-                    advance(fold * len(candidates) + number + 1)
+                for candidate in going:
+                    mine = trials[_key(candidate)]
+                    if all("seconds" in trial for trial in mine):  # neither failed nor late
+                        mine.append(self._tried(candidate, rung, fold, deadline))
+                    done += 1
+                    advance(done)
+                if fold == 0 and rung == 0:
+                    going = self._better_half(candidates, self._summed(candidates, trials, rung))
         summed = self._summed(candidates, trials, rung)
         return summed if rung else drawn_together(summed)
+
+    def _better_half(self, candidates: Sequence[Candidate], seen: Sequence[Candidate]) -> list[Candidate]:
+        """The baselines and the better half of the transfers, as they were before their trials, the best first."""
+        ordered = self.tie_broken(_transfers(drawn_together(seen)))
+        best = [_key(c) for c in ordered[: max(2 * SURVIVORS, len(ordered) // 2)]]
+        fresh = {_key(c): c for c in candidates}
+        return [*(c for c in candidates if c.method == "scratch"), *(fresh[key] for key in best)]
 
     def _tried(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any]:
         rung = rung if self.descends(candidate) else 0  # what needs no descent has only one length
@@ -158,15 +178,19 @@ class Race:
         return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace}
 
     def _summed(
-        self, candidates: Sequence[Candidate], trials: Sequence[list[dict[str, Any]]], rung: int
+        self, candidates: Sequence[Candidate], trials: Mapping[Key, list[dict[str, Any]]], rung: int
     ) -> list[Candidate]:
-        """The candidates with what their trials say, over the folds that all of them have that have any."""
-        done = [[trial for trial in each if "seconds" in trial] for each in trials]
-        common = min((len(d) for c, d in zip(candidates, done, strict=True) if d and c.method != "scratch"), default=0)
+        """The candidates with what their trials say, over the folds that enough of those that descend have."""
+        done = {key: [trial for trial in each if "seconds" in trial] for key, each in trials.items()}
+        counts = sorted((len(done[_key(c)]) for c in _descents(candidates, self) if done[_key(c)]), reverse=True)
+        common = counts[:SURVIVORS][-1] if counts else len(self.splits)
         return [
-            _told(c, each, found if c.method == "scratch" else found[:common], rung if self.descends(c) else 0)
-            for c, each, found in zip(candidates, trials, done, strict=True)
-        ]
+            _told(
+                c, trials[_key(c)], done[_key(c)][: None if c.method == "scratch" else common],
+                rung if self.descends(c) else 0,
+            )
+            for c in candidates
+        ]  # fmt: skip
 
     def _data(self, candidate: Candidate) -> Dataset:
         return self.train[candidate.source]
@@ -178,6 +202,15 @@ class Race:
     def descends(self, candidate: Candidate) -> bool:
         """Whether steps cost the candidate time."""
         return bool(entry("methods", candidate.method).descends)
+
+
+def _transfers(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that have a score and are no baseline."""
+    return [c for c in candidates if c.score is not None and c.method != "scratch"]
+
+
+def _descents(candidates: Sequence[Candidate], race: Race) -> list[Candidate]:
+    return [c for c in candidates if c.method != "scratch" and race.descends(c)]
 
 
 def _cost(candidate: Candidate) -> float:
@@ -208,7 +241,7 @@ def _told(
     )
 
 
-def _key(candidate: Candidate) -> tuple[str, str]:
+def _key(candidate: Candidate) -> Key:
     return candidate.source, candidate.method
 
 
