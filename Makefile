@@ -36,7 +36,7 @@ check: setup
 	.venv/bin/lint-imports --cache-dir .import_linter_cache
 
 test: check
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist worksteal
 
 slow: setup
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 -m slow || test $$? -eq 5  # 5: there are none

@@ -22,7 +22,7 @@ def digits(shell):
 
 def test_a_harmful_source_is_refused(shell, digits):
     harmful = (*digits("moved_digits"), "--method", "joint", "--method", "deep_coral")
-    found = shell.json("run", *harmful, "--seeds", 2, "--budget", "none", *QUICK)
+    found = shell.json("run", *harmful, "--seeds", 2, "--budget", "60s", *QUICK)
     assert found["verdict"] == "hurts"
     assert found["gain"]["high"] < 0
     assert found["chosen"] == {"source": None, "method": "scratch"}
