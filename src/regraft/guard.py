@@ -1,6 +1,6 @@
 """Did the transfer help? Intervals and tests on per-example utilities; no torch, no training.
 
-A difference d[s, i] of seed s and example i is read as mean + seed + example + remainder (crossed random effects), as
+A utility u[s, i] of seed s and example i is read as mean + seed + example + remainder (crossed random effects), as
 another training run or another holdout would have given other numbers. ``benchmarks/guard_coverage.py`` has the
 measured coverage of the intervals.
 """
@@ -21,7 +21,6 @@ Groups = Sequence[str] | None
 """Cluster of each example, (N,): examples of a cluster are not independent. None: those of the Evaluation, if any."""
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From outputs (N, ...), targets (N,) and weights (R, N), one row a resample, to values (R,)."""
-Pair = tuple[Evaluation, Evaluation]
 _ANY, _SHARE, _DIFFERENCE = (-math.inf, math.inf), (0.0, 1.0), (-1.0, 1.0)
 
 
@@ -32,28 +31,29 @@ def judge(
 
     Args:
         candidate: utility (S, N), higher is better, or an Evaluation.
-        baseline: the same for the other model, paired with ``candidate`` in both axes.
+        baseline: the same for the other model, of the same examples in the same order.
         groups: cluster of each example (N,), or None.
         level: confidence of the interval, in (0, 1).
         margin: a difference smaller than this does not matter (0 or more, in units of utility).
 
     Returns:
-        ``outcome``: ``helps`` if the whole interval of the gain is above 0, ``hurts`` if below, else ``undecided``.
+        ``outcome``: ``helps`` if the whole interval of the gain is above 0, ``hurts`` if below, else ``undecided``;
         ``tests``: ``seeds``, ``examples``, ``units`` (effective number of clusters), ``margin``, ``equivalence_p``
         (two one-sided tests, Schuirmann 1987); with two seeds or more ``seed_t_p`` (paired t test over seeds alone);
         for utilities that are 0 or 1 ``fixed`` and ``broken`` (examples, mean over seeds) and, without clusters,
         ``mcnemar_p`` (first seed).
 
     Raises:
-        UserError: shapes, examples or groups do not fit each other, or a value is not finite or not in its range.
+        UserError: shapes, examples or groups do not fit, or a value is not finite or not in its range.
     """
     ours, theirs, groups = _paired(candidate, baseline, groups)
     if not margin >= 0:
         raise UserError(f"margin must not be negative, got {margin}")
     difference, binary = ours - theirs, bool(np.isin([ours, theirs], (0, 1)).all())
     share = bool(min(ours.min(), theirs.min()) >= 0 and max(ours.max(), theirs.max()) <= 1)
-    units, count = _units(difference, groups)
-    error, mean = _error(units, count, min(_step(ours), _step(theirs)) / ours.shape[1]), float(difference.mean())
+    (table, count), (other, _) = _units(ours, groups), _units(theirs, groups)
+    coarse, mean = min(_step(ours), _step(theirs)) / ours.shape[1], float(difference.mean())
+    error = _error([table, other], count, coarse)
     found = error.interval(mean, level, _DIFFERENCE if share else _ANY)
     detectable = error.size * float(stdtrit(error.freedom, (1 + level) / 2) + stdtrit(error.freedom, 0.8))
     gain = Gain(mean, found.low, found.high, level, min(detectable, 1.0) if share else detectable)
@@ -97,46 +97,44 @@ def describe(verdict: Verdict, what: str = "accuracy", against: str = "from scra
 def interval(utility: Utility, groups: Groups = None, level: float = 0.95) -> Interval:
     """Mean utility (S, N) of one model with its interval over seeds and examples; arguments and errors as ``judge``."""
     values, _, groups = _paired(utility, utility, groups)
-    error = _error(*_units(values, groups), _step(values) / values.shape[1])
+    table, count = _units(values, groups)
+    error = _error([table], count, _step(values) / values.shape[1])
     return error.interval(float(values.mean()), level, _SHARE if values.min() >= 0 and values.max() <= 1 else _ANY)
 
 
 def bootstrap(
-    metric: Metric, evaluation: Evaluation | Pair, level: float = 0.95, repeats: int = 500, seed: int = 0
+    metric: Metric, evaluation: Evaluation, level: float = 0.95, repeats: int = 500, seed: int = 0
 ) -> Interval:
     """Interval of a metric that is not a mean over examples (macro-F1, calibration error), averaged over seeds.
 
     Examples (clusters, if any) are resampled, alike for every seed. The spread of the resamples gives the example and
-    remainder parts of the variance, the spread of the plain values the seed part; they combine as in ``judge``.
-    Percentiles are not used: resampling biases such metrics (a calibration error grows), and resampling 3 seeds says a
-    third too little about their variance (Owen 2007, "The pigeonhole bootstrap", treats crossed factors).
+    remainder parts of the variance, the spread of the plain values the seed part; they combine as in ``judge``, not by
+    percentiles: resampling biases such metrics (a calibration error grows), and resampling 3 seeds says a third too
+    little about their variance (Owen 2007, "The pigeonhole bootstrap", treats crossed factors).
 
     Args:
         metric: see ``Metric``; a weight is how often the example was drawn.
-        evaluation: one model, or (candidate, baseline) for their difference.
+        evaluation: one model's.
         level: confidence, in (0, 1).
         repeats: number of resamples R, at least 2.
         seed: of the resamples.
 
     Raises:
-        UserError: the evaluations are not paired, repeats is below 2, or the metric is not finite on a resample.
+        UserError: repeats is below 2, or the metric is not finite on a resample.
     """
     if repeats < 2:
         raise UserError(f"repeats must be 2 or more, got {repeats}")
-    models = evaluation if isinstance(evaluation, tuple) else (evaluation,)
-    _, _, groups = _paired(models[0], models[-1], None)
-    codes, count = _clusters(groups, len(models[0].targets))
+    codes, count = _clusters(evaluation.groups, len(evaluation.targets))
     weights = np.vstack([np.ones(len(codes)), _resamples(int(codes.max()) + 1, repeats, seed)[:, codes]])
-    values = [np.stack([metric(one, model.targets, weights) for one in model.outputs]) for model in models]
-    table = values[0] - values[1] if len(values) > 1 else values[0]
+    table = np.stack([metric(one, evaluation.targets, weights) for one in evaluation.outputs])
     if not np.isfinite(table).all():
         raise UserError("the metric is not a finite number on some resample of the examples")
     plain, again, seeds = table[:, 0], table[:, 1:], len(table)
     rest = again - again.mean(0) - again.mean(1, keepdims=True) + again.mean()
-    seed_part = float(plain.var() / max(seeds - 1, 1))
-    parts = np.array([again.mean(0).var(), (rest**2).mean() / max(seeds - 1, 1)]) * repeats / (repeats - 1)
-    parts *= (codes.max() + 1) / max(codes.max(), 1)  # the variance of a resample lacks the factor n / (n - 1)
-    error = _combine((seed_part, *parts.tolist()), seeds, count)
+    # The variance of a resample lacks the factor n / (n - 1).
+    scale = repeats / (repeats - 1) * (codes.max() + 1) / max(codes.max(), 1)
+    parts = (scale * float(again.mean(0).var()), scale * float((rest**2).mean()) / max(seeds - 1, 1))
+    error = _combine([float(plain.var()) / max(seeds - 1, 1)], *parts, seeds=seeds, units=count)
     return error.interval(float(plain.mean()), level)
 
 
@@ -200,38 +198,40 @@ class _Error:
         return float(stdtr(self.freedom, value / self.size)) if self.size else (1 + float(np.sign(value))) / 2
 
 
-def _error(units: np.ndarray, count: float, coarse: float) -> _Error:
-    """Error of the mean of ``units`` (S, G): the mean squares of the two-way table with one value a cell, over S G."""
+def _error(tables: Sequence[np.ndarray], count: float, coarse: float) -> _Error:
+    """Error of the mean of a model's table of units (S, G), or of a difference of two, from mean squares over S G.
+
+    Models share examples, not luck: the same seed does not make two networks lucky together. So each has a seed part.
+    """
+    units = tables[0] - tables[1] if len(tables) > 1 else tables[0]
     seeds, total = units.shape
     by_seed, by_unit, mean = units.mean(1, keepdims=True), units.mean(0), units.mean()
-    seed = by_seed.var() / max(seeds - 1, 1)
+    seed = [float(table.mean(1).var()) / max(seeds - 1, 1) for table in tables]
     unit = by_unit.var() / max(total - 1, 1)
     rest = (units - by_seed - by_unit + mean).var() / (max(seeds - 1, 1) * max(total - 1, 1))
     # Right or wrong on few examples: a spread of zero is no proof. In the spirit of Bonett and Price (2012) for paired
     # proportions, count half an example more fixed and half a one more broken (in the spread alone, the mean stays the
     # mean): without it 20 examples of which a tenth changed are covered 0.8 to 0.9 of the time, with a whole one each
     # the intervals are a fifth wider than they need to be.
-    return _combine((float(seed), float(unit) + coarse**2, float(rest)), seeds, count)
+    return _combine(seed, float(unit) + coarse**2, float(rest), seeds, count)
 
 
-def _combine(parts: tuple[float, float, float], seeds: int, units: float) -> _Error:
+def _combine(each: Sequence[float], unit: float, rest: float, seeds: int, units: float) -> _Error:
     """Standard error from mean squares over S G: sqrt(seed + unit - rest), degrees of freedom of Satterthwaite (1946).
 
-    A negative variance component counts as none. The degrees of freedom keep all three mean squares even then, as they
-    were estimated all the same; without that, coverage with 3 seeds falls below 0.9. The mean square of few seeds is
-    often far too small, which shortens the interval twice: a small error, many degrees of freedom. So it counts
-    (S + 1) / (S - 1) times in the degrees of freedom (our addition; lowest coverage simulated, without and with it:
-    2 seeds 0.89 and 0.92, 3 seeds 0.93 and 0.94, 10 seeds the same).
+    A negative variance component counts as none. The degrees of freedom keep all mean squares even then, as they were
+    estimated all the same; without that, coverage with 3 seeds falls below 0.9. The mean square of few seeds is
+    often too small, which shortens the interval twice: a small error, many degrees of freedom. So it counts (S + 1) /
+    (S - 1) times in those (our addition; with it 2 seeds cover 0.95 instead of 0.92 where one model has all the luck).
     """
     if units <= 1:
         return _Error(math.inf, 1.0)
-    seed, unit, rest = parts
     if seeds == 1:
         return _Error(math.sqrt(unit), units - 1)
-    variance = max(seed - rest, 0.0) + max(unit - rest, 0.0) + rest
-    extra = 2 / (seeds - 1) * seed
-    doubt = (seed + extra) ** 2 / (seeds - 1) + unit**2 / (units - 1) + rest**2 / ((seeds - 1) * (units - 1))
-    freedom = (variance + extra) ** 2 / doubt if doubt else 0.0
+    variance = max(sum(each) - rest, 0.0) + max(unit - rest, 0.0) + rest
+    extra = 2 / (seeds - 1)
+    doubt = sum(((1 + extra) * part) ** 2 for part in each) + (unit**2 * (seeds - 1) + rest**2) / (units - 1)
+    freedom = (variance + extra * sum(each)) ** 2 * (seeds - 1) / doubt if doubt else 0.0
     return _Error(math.sqrt(variance), max(freedom, min(seeds, units) - 1))
 
 
