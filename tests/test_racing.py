@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from regraft.bench import Bench
@@ -69,8 +68,7 @@ def race(toy, tmp_path):
         made = Canned(entrants, {s.uri: data for s in (source, scratch)}, Plan(100, 3, 3), {"toy:net": 1}, bench)
         return made.prepare(TRUTH, COST), [Candidate("scratch:toy", "scratch"), *entrants.line_up()[0]]
 
-    yield start
-    torch.set_num_threads(1)
+    return start
 
 
 def test_with_time_the_best_full_descent_wins(race):
@@ -125,4 +123,4 @@ def test_an_interrupted_race_goes_on_where_it_was(race):
     first = running.run(candidates, 500.0)
     again, candidates = race()
     assert again.run(candidates, 500.0) == first
-    assert again.log == [(m, f, n) for m, f, n in again.log if m == "lora"]  # nothing was run twice
+    assert again.log == []  # nothing was run twice

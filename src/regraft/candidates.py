@@ -1,4 +1,4 @@
-"""What may race: each source with each method that fits, the cheap ones first."""
+"""What may race: each source with each method that fits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +18,9 @@ class Candidate:
 
     ``score``: cross-validated utility over ``folds`` folds; ``error``: its standard error over examples; ``criterion``:
     cross-validated `Task.criterion`, also ``by_example``; ``expected``: the same, drawn towards what its source and its
-    method do elsewhere: this decides. ``first``: the score in the
-    first rung, of short descents. ``seconds``: what all its trials took; ``pace``: those of one step in its last
-    rung. ``outcome``: ``waiting``, ``kept`` (reached the last rung), ``dropped``, ``baseline``, ``failed`` or
-    ``skipped``, with the ``reason``.
+    method do elsewhere: this decides. ``first``: the score in the first rung, of short descents. ``seconds``: what all
+    its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``kept`` (reached the last
+    rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``.
     """
 
     source: str

@@ -20,9 +20,7 @@ def folded(network: nn.Module, size: int) -> Iterator[None]:
     seen in a forward pass, and proven: if the folded network's outputs differ, nothing is folded. On leaving, weights
     that did not change get their old values back exactly; those that were trained are unfolded.
     """
-    pairs = _pairs(network, size)
-    for pair in pairs:
-        pair.fold()
+    pairs = _folded(network, size)
     try:
         yield
     finally:
@@ -30,8 +28,8 @@ def folded(network: nn.Module, size: int) -> Iterator[None]:
             pair.unfold()
 
 
-def _pairs(network: nn.Module, size: int) -> list["_Pair"]:
-    """The pairs that may be folded; the network is left as it was."""
+def _folded(network: nn.Module, size: int) -> list["_Pair"]:
+    """Fold what can be folded; none at all where that changed the outputs."""
     norms = {m: name for name, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and not m.training}
     if not norms:
         return []
@@ -44,13 +42,14 @@ def _pairs(network: nn.Module, size: int) -> list["_Pair"]:
             found, wanted = _observe(network, norms, x)
             for pair in found:
                 pair.fold()
-            same = torch.allclose(network(x), wanted, 1e-3, 1e-4 * float(wanted.abs().max().nan_to_num(0.0)))
-            for pair in reversed(found):
+            if torch.allclose(network(x), wanted, 1e-3, 1e-4 * float(wanted.abs().max().nan_to_num(0.0))):
+                return found
+            for pair in found:
                 pair.unfold()
+            return []
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return found if same else []
 
 
 def _observe(network: nn.Module, norms: dict[nn.BatchNorm2d, str], x: Tensor) -> tuple[list["_Pair"], Tensor]:

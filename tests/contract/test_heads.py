@@ -72,7 +72,7 @@ def test_fitted_heads_decide_as_scikit_learn_does(name, classes):
     x, labels = draw(classes=classes)
     head = CLASSES[name]()
     found = outputs(head.fit(x, labels, classes), x)
-    scaled = (x - x.mean(0)) / np.sqrt(x.var(0).mean())
+    scaled = (x - x.mean(0)) / np.sqrt(x.var(0).sum())
     theirs = estimator(name, head).fit(scaled, labels)
     assert (found.argmax(1) == theirs.predict(scaled)).all()
     if name == "logistic":
@@ -94,11 +94,11 @@ def test_two_classes_that_are_not_the_first(name):
     x, labels = draw(classes=2)
     found = outputs(CLASSES[name]().fit(x, 2 * labels + 1, 4), x)
     assert set(found.argmax(1)) <= {1, 3}
-    assert (found.argmax(1) == 2 * labels + 1).mean() > 0.7
+    assert (found.argmax(1) == 2 * labels + 1).mean() > 0.8
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_the_scale_of_features_does_not_matter(name):
+def test_the_common_scale_of_features_does_not_matter(name):
     x, labels = draw()
     head, factor = CLASSES[name](), 100.0
     one, two = outputs(head.fit(x, labels, 3), x), outputs(head.fit(x * factor, labels, 3), x * factor)

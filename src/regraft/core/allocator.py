@@ -5,7 +5,7 @@ import sys
 
 
 def keep_freed() -> None:
-    """Let this process keep what it frees: fresh pages for every activation cost a fifth of training and of inference.
+    """Let this process keep what it frees: fresh pages for every activation cost a fifth of the time or more.
 
     For programs, not for libraries, because it holds for the whole process. Only glibc has `mallopt`; the numbers are
     its M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD.

@@ -17,8 +17,8 @@ class Logistic(ClassicalHead):
     Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.
     """
 
-    strength: float = 0.1
-    """Inverse of the penalty (scikit-learn's C); small, because features outnumber labels."""
+    strength: float = 100.0
+    """Inverse of the penalty (scikit-learn's C), for examples at distance one from their mean."""
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
         """See `ClassicalHead.fit`."""

@@ -18,8 +18,8 @@ class Svm(ClassicalHead):
     Reference: Cortes and Vapnik, Support-vector networks, Machine Learning 1995.
     """
 
-    strength: float = 0.001
-    """Inverse of the penalty (scikit-learn's C)."""
+    strength: float = 1.0
+    """Inverse of the penalty (scikit-learn's C), for examples at distance one from their mean."""
     sharpness: float = 4.0
     """Factor from margins to logits; margins lie near one, too flat for probabilities."""
 
