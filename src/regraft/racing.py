@@ -28,7 +28,8 @@ SURVIVORS = 3
 FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 MOST = 600
-"""Steps of a baseline in a cheap network, at most."""
+"""Steps of a descent whose steps are cheap, at most."""
+
 
 Key = tuple[str, str]
 """A candidate's source and method."""
@@ -47,6 +48,15 @@ class Plan:
     race: bool = True
     note: str = ""
     reserve: float = 0.0
+
+
+def lengthened(steps: int, cost: float) -> int:
+    """Steps, each of ``cost`` full fine-tuning's, that take about the time of ``steps`` of those, and no less than them.
+
+    A power of two times as many, so that small changes of a measured speed change nothing.
+    """
+    ratio = min(1 / cost, MOST / steps) if cost else 1.0
+    return steps * 2 ** int(np.log2(max(1.0, ratio)))
 
 
 class Race:
@@ -109,14 +119,12 @@ class Race:
         return other
 
     def steps(self, candidate: Candidate, short: bool = False) -> int:
-        """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
-        full = self.plan.steps
-        source = self.sources[candidate.source]
+        """Steps of a full or a short descent; more where a step is cheap, by the method or a baseline's network."""
+        cost = _cost(candidate)
         if candidate.method == "scratch":
-            slowest = max(self.entrants.sources, key=lambda s: s.cost[0])
-            if slowest.backbone != source.backbone:
-                ratio = min(slowest.cost[0] / source.cost[0], MOST / full)
-                full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
+            slowest, source = max(self.entrants.sources, key=lambda s: s.cost[0]), self.sources[candidate.source]
+            cost = source.cost[0] / slowest.cost[0] if slowest.backbone != source.backbone else 1.0
+        full = lengthened(self.plan.steps, cost)
         return max(1, round(SHORT * full)) if short else full
 
     def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
@@ -182,7 +190,8 @@ class Race:
     ) -> list[Candidate]:
         """The candidates with what their trials say, over the folds that enough of those that descend have."""
         done = {key: [trial for trial in each if "seconds" in trial] for key, each in trials.items()}
-        counts = sorted((len(done[_key(c)]) for c in _descents(candidates, self) if done[_key(c)]), reverse=True)
+        descents = [c for c in candidates if c.method != "scratch" and self.descends(c)]
+        counts = sorted((len(done[_key(c)]) for c in descents if done[_key(c)]), reverse=True)
         common = counts[:SURVIVORS][-1] if counts else len(self.splits)
         return [
             _told(
@@ -207,10 +216,6 @@ class Race:
 def _transfers(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that have a score and are no baseline."""
     return [c for c in candidates if c.score is not None and c.method != "scratch"]
-
-
-def _descents(candidates: Sequence[Candidate], race: Race) -> list[Candidate]:
-    return [c for c in candidates if c.method != "scratch" and race.descends(c)]
 
 
 def _cost(candidate: Candidate) -> float:
