@@ -109,6 +109,15 @@ def test_who_had_no_time_for_a_full_descent_stands_by_the_short_one(race):
     assert found.index(best) == 0
 
 
+def test_nobody_overtakes_one_who_had_no_time(race):
+    """Only the lesser would have had time for a full descent, which looks better than any short one."""
+    running, candidates = race(("fine_tune", "probe_then_tune"))
+    running.price = {**COST, "probe_then_tune": 30.0}
+    found = running.run(candidates, 60.0)
+    assert ("fine_tune", True, 0) not in running.log
+    assert (found[0].method, found[0].rung) == ("probe_then_tune", 0)
+
+
 def test_what_breaks_down_is_recorded_and_the_race_goes_on(race):
     running, candidates = race(("lora", "fine_tune"))
     found = running.run(candidates, 500.0)

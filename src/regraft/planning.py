@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regraft.racing import MOST, SHORT, SURVIVORS, Plan, lengthened
+from regraft.racing import MOST, SHORT, SURVIVORS, Plan
 
 LADDER = (300, 200, 150, 120, 100, 85, 70, 60, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
@@ -33,9 +33,8 @@ class Costs:
 
     def race(self, steps: int) -> float:
         """Seconds for both rungs on one fold, a baseline included; further folds are a gain, if there is time."""
-        each = [weight * lengthened(steps, weight) for weight in self.weights]
-        through = sorted(each, reverse=True)[: max(SURVIVORS, len(each) // 3)]
-        return self.batch * self.train * (SHORT * (steps + sum(each)) + sum(through))
+        through = sorted(self.weights, reverse=True)[: max(SURVIVORS, len(self.weights) // 3)]
+        return self.batch * self.train * steps * (SHORT * (1 + sum(self.weights)) + sum(through))
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:

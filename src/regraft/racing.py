@@ -28,11 +28,12 @@ SURVIVORS = 3
 FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 MOST = 600
-"""Steps of a descent whose steps are cheap, at most."""
-
+"""Steps of a baseline in a cheap network, at most."""
 
 Key = tuple[str, str]
 """A candidate's source and method."""
+Trials = dict[Key, list[dict[str, Any]]]
+"""What each trial of each candidate found, fold by fold."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,6 @@ class Plan:
     reserve: float = 0.0
 
 
-def lengthened(steps: int, cost: float) -> int:
-    """Steps, each of ``cost`` full fine-tuning's, that take about the time of ``steps`` of those, and no less than them.
-
-    A power of two times as many, so that small changes of a measured speed change nothing.
-    """
-    ratio = min(1 / cost, MOST / steps) if cost else 1.0
-    return steps * 2 ** int(np.log2(max(1.0, ratio)))
-
-
 class Race:
     """Runs candidates over the rungs. Every trial is in the journal, so a race that was interrupted goes on."""
 
@@ -67,6 +59,7 @@ class Race:
     ) -> None:
         self.entrants, self.train, self.plan, self.place, self.bench = entrants, train, plan, place, bench
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
+        self.short: Trials = {}
         data = next(iter(train.values()))
         self.splits: list[Split] = folds(data.labels, plan.folds, derive(bench.seed, "folds"), data.examples.groups)
 
@@ -119,20 +112,22 @@ class Race:
         return other
 
     def steps(self, candidate: Candidate, short: bool = False) -> int:
-        """Steps of a full or a short descent; more where a step is cheap, by the method or a baseline's network."""
-        cost = _cost(candidate)
+        """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
+        full = self.plan.steps
         if candidate.method == "scratch":
             slowest, source = max(self.entrants.sources, key=lambda s: s.cost[0]), self.sources[candidate.source]
-            cost = source.cost[0] / slowest.cost[0] if slowest.backbone != source.backbone else 1.0
-        full = lengthened(self.plan.steps, cost)
+            if slowest.backbone != source.backbone:  # the nearest power of two: few values, for the same steps again
+                times = max(0, round(np.log2(slowest.cost[0] / source.cost[0])))
+                full *= 2 ** min(times, int(np.log2(max(1.0, MOST / full))))
         return max(1, round(SHORT * full)) if short else full
 
     def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
         """Fold after fold, so that when time runs out candidates were seen on the same examples.
 
-        After the first fold of the first rung only the better half goes on, the best first.
+        After the first fold of the first rung only the better half goes on, the best first. In the second rung nobody
+        overtakes one who had no time: a full descent looks better than a short one whatever the method.
         """
-        trials: dict[Key, list[dict[str, Any]]] = {_key(c): [] for c in candidates}
+        trials: Trials = {_key(c): [] for c in candidates}
         going, done = list(candidates), 0
         with self.bench.reporter.track(f"race, rung {rung + 1} of 2", len(candidates) * len(self.splits)) as advance:
             for fold in range(len(self.splits)):
@@ -140,11 +135,13 @@ class Race:
                     mine = trials[_key(candidate)]
                     if all("seconds" in trial for trial in mine):  # neither failed nor late
                         mine.append(self._tried(candidate, rung, fold, deadline))
+                        deadline = 0.0 if rung and "late" in mine[-1] else deadline
                     done += 1
                     advance(done)
                 if fold == 0 and rung == 0:
                     going = self._better_half(candidates, self._summed(candidates, trials, rung))
         summed = self._summed(candidates, trials, rung)
+        self.short = self.short or trials
         return summed if rung else drawn_together(summed)
 
     def _better_half(self, candidates: Sequence[Candidate], seen: Sequence[Candidate]) -> list[Candidate]:
@@ -185,21 +182,18 @@ class Race:
         utility, criterion = problem.task.utility(found, valid.labels), problem.task.criterion(found, valid.labels)
         return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace}
 
-    def _summed(
-        self, candidates: Sequence[Candidate], trials: Mapping[Key, list[dict[str, Any]]], rung: int
-    ) -> list[Candidate]:
+    def _summed(self, candidates: Sequence[Candidate], trials: Trials, rung: int) -> list[Candidate]:
         """The candidates with what their trials say, over the folds that enough of those that descend have."""
-        done = {key: [trial for trial in each if "seconds" in trial] for key, each in trials.items()}
         descents = [c for c in candidates if c.method != "scratch" and self.descends(c)]
-        counts = sorted((len(done[_key(c)]) for c in descents if done[_key(c)]), reverse=True)
+        counts = sorted((len(found) for c in descents if (found := _done(trials[_key(c)]))), reverse=True)
         common = counts[:SURVIVORS][-1] if counts else len(self.splits)
-        return [
-            _told(
-                c, trials[_key(c)], done[_key(c)][: None if c.method == "scratch" else common],
-                rung if self.descends(c) else 0,
-            )
-            for c in candidates
-        ]  # fmt: skip
+        results = []
+        for c in candidates:
+            mine, length = trials[_key(c)], rung if self.descends(c) else 0
+            if rung and "late" in mine[0]:  # it stands by its short descents
+                c, mine, length = replace(c, reason=mine[0]["late"]), self.short[_key(c)], 0
+            results.append(_told(c, mine, _done(mine)[: None if c.method == "scratch" else common], length))
+        return results
 
     def _data(self, candidate: Candidate) -> Dataset:
         return self.train[candidate.source]
@@ -222,6 +216,11 @@ def _cost(candidate: Candidate) -> float:
     return float(catalog.find("methods", candidate.method).cost)
 
 
+def _done(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that were neither late nor failed."""
+    return [trial for trial in trials if "seconds" in trial]
+
+
 def _told(
     candidate: Candidate, trials: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], rung: int
 ) -> Candidate:
@@ -229,7 +228,7 @@ def _told(
     seconds = (candidate.seconds if rung else 0.0) + sum(t.get("seconds", 0.0) for t in trials)
     if failed is not None:
         return replace(candidate, outcome="failed", score=None, reason=failed, seconds=seconds)
-    if not found:  # of an earlier rung there may be something
+    if not found:
         return replace(candidate, reason=trials[0]["late"] if trials else "")
     utility, criterion = (np.concatenate([t[name] for t in found]) for name in ("utility", "criterion"))
     return replace(

@@ -20,7 +20,7 @@ class LinearProbe(Method):
     Reference: Alain and Bengio, Understanding intermediate layers using linear classifier probes, ICLR workshops 2017.
     """
 
-    cost: ClassVar[float] = 0.05
+    cost: ClassVar[float] = 0.07
     descent: Descent = Descent(rate=1e-2, views=4)
     """How to train the head."""
 

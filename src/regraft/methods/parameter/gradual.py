@@ -22,7 +22,7 @@ class Gradual(Method):
     Reference: Howard and Ruder, Universal language model fine-tuning for text classification, ACL 2018, section 3.
     """
 
-    cost: ClassVar[float] = 0.5
+    cost: ClassVar[float] = 0.65
     stages: int = 3
     """Stages after the head alone; the last one trains everything."""
     descent: Descent = Descent(rate=1e-3, average=0.98, layer_decay=0.9, views=8)

@@ -24,12 +24,12 @@ class ProbeThenTune(Method):
     ICLR 2022.
     """
 
-    cost: ClassVar[float] = 0.35
+    cost: ClassVar[float] = 0.55
     blocks: float = 0.6
     """Share of the backbone's blocks, counted from the last, that the second phase trains."""
     probe: float = 0.2
     """Share of the steps that train the head alone."""
-    descent: Descent = Descent(rate=1e-3, average=0.98, views=16)
+    descent: Descent = Descent(rate=1e-3, average=0.98, views=8)
     """How to train the second phase; the head alone is trained at ten times this rate."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
