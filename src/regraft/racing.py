@@ -116,9 +116,9 @@ class Race:
         full = self.plan.steps
         if candidate.method == "scratch":
             slowest, source = max(self.entrants.sources, key=lambda s: s.cost[0]), self.sources[candidate.source]
-            if slowest.backbone != source.backbone:  # the nearest power of two: few values, for the same steps again
-                times = max(0, round(np.log2(slowest.cost[0] / source.cost[0])))
-                full *= 2 ** min(times, int(np.log2(max(1.0, MOST / full))))
+            if slowest.backbone != source.backbone:
+                ratio = min(slowest.cost[0] / source.cost[0], MOST / full)
+                full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
         return max(1, round(SHORT * full)) if short else full
 
     def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
