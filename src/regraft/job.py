@@ -134,7 +134,7 @@ class Job:
         def affords(steps: int) -> bool:
             training = sum(race.planned(steps).seconds(c, seeds) for c in (ours, theirs))
             judging = 1.3 * seeds * holdout * sum(race.sources[c.source].cost[1] for c in (ours, theirs))
-            return bool(training + judging <= 0.97 * self.bench.clock.left() - 5.0)
+            return bool(training + judging <= 0.95 * self.bench.clock.left() - 5.0)
 
         longer = [
             steps for steps in planning.LADDER if steps > race.plan.steps and race.descends(ours) and affords(steps)

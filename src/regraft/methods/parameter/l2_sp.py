@@ -23,7 +23,7 @@ class L2Sp(Method):
 
     weight: float = 0.01
     """Weight of the penalty (the paper's alpha)."""
-    descent: Descent = Descent(rate=1e-3, average=0.98, weight_decay=0.0)
+    descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98, weight_decay=0.0)
     """How to train."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:

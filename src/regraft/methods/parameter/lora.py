@@ -1,6 +1,6 @@
 """Low-rank updates of frozen weights."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from regraft.core.config import Choice, settings
 from regraft.edits import lora as edits
@@ -21,6 +21,7 @@ class Lora(Method):
     Reference: Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022, eq. 3.
     """
 
+    cost: ClassVar[float] = 2.3
     adapter: Annotated[edits.Lora, Choice("edits")] = edits.Lora()
     """The shape of the updates."""
     descent: Descent = Descent(rate=3e-3, average=0.98)
