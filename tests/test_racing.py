@@ -1,5 +1,6 @@
 """The race on canned results: who is compared with whom, on what, and what happens when time runs out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,11 +112,29 @@ def test_who_had_no_time_for_a_full_descent_stands_by_the_short_one(race):
 
 def test_nobody_overtakes_one_who_had_no_time(race):
     """Only the lesser would have had time for a full descent, which looks better than any short one."""
-    running, candidates = race(("fine_tune", "probe_then_tune"))
+    running, candidates = race(("l2_sp", "probe_then_tune"))
     running.price = {**COST, "probe_then_tune": 30.0}
     found = running.run(candidates, 60.0)
-    assert ("fine_tune", True, 0) not in running.log
+    assert ("l2_sp", True, 0) not in running.log
     assert (found[0].method, found[0].rung) == ("probe_then_tune", 0)
+
+
+def test_fine_tuning_gets_its_full_descent_however_short_ones_look(race):
+    running, candidates = race()
+    running.truth = {**TRUTH, "fine_tune": (-1.5, -0.1)}  # of six, the last but one
+    found = running.run(candidates, 500.0)
+    assert (found[0].method, found[0].rung) == ("fine_tune", 1)
+
+
+@pytest.mark.parametrize(("lead", "first"), [(0.02, "fine_tune"), (0.2, "svm")])
+def test_who_is_not_clearly_better_is_not_preferred_to_fine_tuning(race, lead, first):
+    """Nine examples, paired differences of spread 0.1: the standard error is 0.033."""
+    running, _ = race()
+    spread = [0.1 * (-1) ** i * (i < 8) for i in range(9)]
+    habit = Candidate("toy:net", "fine_tune", score=0.5, expected=-1.0, by_example=(-1.0,) * 9, folds=1)
+    other = tuple(-1.0 + lead + s for s in spread)
+    other = replace(habit, method="svm", expected=-1.0 + lead, by_example=other)
+    assert running.tie_broken([habit, other])[0].method == first
 
 
 def test_what_breaks_down_is_recorded_and_the_race_goes_on(race):

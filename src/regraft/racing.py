@@ -27,6 +27,8 @@ SURVIVORS = 3
 """Candidates that reach the second rung, at least; a third of all if that is more."""
 FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
+CLEARLY = 2.0
+"""Standard errors by which one candidate must lead to be preferred for that alone."""
 MOST = 600
 """Steps of a baseline in a cheap network, at most."""
 
@@ -59,7 +61,6 @@ class Race:
     ) -> None:
         self.entrants, self.train, self.plan, self.place, self.bench = entrants, train, plan, place, bench
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
-        self.short: Trials = {}
         data = next(iter(train.values()))
         self.splits: list[Split] = folds(data.labels, plan.folds, derive(bench.seed, "folds"), data.examples.groups)
 
@@ -73,33 +74,34 @@ class Race:
             reason = "one label a class: nothing to validate on"
             return [replace(c, outcome="skipped", reason=reason) for c in candidates]
         begun = self.bench.clock.spent
-        first = self._rung(candidates, 0, begun + FIRST * (deadline - begun))
+        short = self._trials(candidates, 0, begun + FIRST * (deadline - begun))
+        first = drawn_together(self._summed(candidates, short))
         scored = _transfers(first)
         seen = max((c.folds for c in scored), default=0)
-        through = self.tie_broken([c for c in scored if c.folds == seen])[: max(SURVIVORS, len(scored) // 3)]
-        second = drawn_together(self._rung(through, 1, deadline))
+        through = self._led([c for c in scored if c.folds == seen], max(SURVIVORS, len(scored) // 3))
+        second = drawn_together(self._summed(through, self._trials(through, 1, deadline), short))
         results = {_key(c): replace(c, outcome=_outcome(c, "dropped")) for c in first}
         results |= {_key(c): replace(c, outcome=_outcome(c, "kept")) for c in second}
         return sorted(results.values(), key=_order)
 
     def tie_broken(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates, best first; those within one standard error of the best go by the rank of their source.
+        """The candidates, best first; those that are not clearly behind the best go by what is known beforehand.
 
-        The error is that of the paired difference, example by example.
+        That is fine-tuning before other methods, then the rank of their source. Clearly: by more than `CLEARLY`
+        standard errors of the difference, example by example.
         """
         ordered = sorted(candidates, key=_order)
         if not ordered or ordered[0].score is None:
             return ordered
-        best = np.array(ordered[0].by_example)
-        tied = []
-        for c in ordered:
-            both = min(len(best), len(c.by_example))  # who has fewer folds has the first ones
-            difference = best[:both] - np.array(c.by_example)[:both]
-            error = difference.std() / both**0.5 if both else 0.0
-            if ordered[0].expected - c.expected <= error:
-                tied.append(c)
-        tied.sort(key=lambda c: self.place[c.source])
+        tied = [c for c in ordered if c.score is not None and not _clearly_better(ordered[0], c)]
+        tied.sort(key=lambda c: (c.method != "fine_tune", self.place[c.source]))
         return tied + [c for c in ordered if c not in tied]
+
+    def _led(self, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+        """The best ``count``, led by fine-tuning from the source of the first: short descents do it least justice."""
+        ordered = self.tie_broken(candidates)
+        led = [c for c in ordered if (c.source, c.method) == (ordered[0].source, "fine_tune")]
+        return [*led, *(c for c in ordered if c not in led)][:count]
 
     def seconds(self, candidate: Candidate, times: int) -> float:
         """What ``times`` full descents of a candidate are expected to take, by its trials if it had any."""
@@ -121,8 +123,8 @@ class Race:
                 full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
         return max(1, round(SHORT * full)) if short else full
 
-    def _rung(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> list[Candidate]:
-        """Fold after fold, so that when time runs out candidates were seen on the same examples.
+    def _trials(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> Trials:
+        """The trials of a rung, fold after fold, so that when time runs out candidates were seen on the same examples.
 
         After the first fold of the first rung only the better half goes on, the best first. In the second rung nobody
         overtakes one who had no time: a full descent looks better than a short one whatever the method.
@@ -139,15 +141,13 @@ class Race:
                     done += 1
                     advance(done)
                 if fold == 0 and rung == 0:
-                    going = self._better_half(candidates, self._summed(candidates, trials, rung))
-        summed = self._summed(candidates, trials, rung)
-        self.short = self.short or trials
-        return summed if rung else drawn_together(summed)
+                    going = self._better_half(candidates, self._summed(candidates, trials))
+        return trials
 
     def _better_half(self, candidates: Sequence[Candidate], seen: Sequence[Candidate]) -> list[Candidate]:
         """The baselines and the better half of the transfers, as they were before their trials, the best first."""
-        ordered = self.tie_broken(_transfers(drawn_together(seen)))
-        best = [_key(c) for c in ordered[: max(2 * SURVIVORS, len(ordered) // 2)]]
+        scored = _transfers(drawn_together(seen))
+        best = [_key(c) for c in self._led(scored, max(2 * SURVIVORS, len(scored) // 2))]
         fresh = {_key(c): c for c in candidates}
         return [*(c for c in candidates if c.method == "scratch"), *(fresh[key] for key in best)]
 
@@ -182,16 +182,19 @@ class Race:
         utility, criterion = problem.task.utility(found, valid.labels), problem.task.criterion(found, valid.labels)
         return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace}
 
-    def _summed(self, candidates: Sequence[Candidate], trials: Trials, rung: int) -> list[Candidate]:
-        """The candidates with what their trials say, over the folds that enough of those that descend have."""
+    def _summed(self, candidates: Sequence[Candidate], trials: Trials, short: Trials | None = None) -> list[Candidate]:
+        """The candidates with what their trials say, over the folds that enough of those that descend have.
+
+        ``short``: in the second rung, the trials of the first; who was late stands by these.
+        """
         descents = [c for c in candidates if c.method != "scratch" and self.descends(c)]
         counts = sorted((len(found) for c in descents if (found := _done(trials[_key(c)]))), reverse=True)
         common = counts[:SURVIVORS][-1] if counts else len(self.splits)
         results = []
         for c in candidates:
-            mine, length = trials[_key(c)], rung if self.descends(c) else 0
-            if rung and "late" in mine[0]:  # it stands by its short descents
-                c, mine, length = replace(c, reason=mine[0]["late"]), self.short[_key(c)], 0
+            mine, length = trials[_key(c)], int(short is not None and self.descends(c))
+            if short is not None and "late" in mine[0]:
+                c, mine, length = replace(c, reason=mine[0]["late"]), short[_key(c)], 0
             results.append(_told(c, mine, _done(mine)[: None if c.method == "scratch" else common], length))
         return results
 
@@ -243,6 +246,12 @@ def _told(
         folds=len(found),
         rung=rung,
     )
+
+
+def _clearly_better(one: Candidate, other: Candidate) -> bool:
+    both = min(len(one.by_example), len(other.by_example))  # who has fewer folds has the first ones
+    difference = np.array(one.by_example[:both]) - np.array(other.by_example[:both])
+    return bool(difference.mean() > CLEARLY * difference.std() / both**0.5)
 
 
 def _key(candidate: Candidate) -> Key:
