@@ -21,15 +21,15 @@ import torch
 from _measuring import Took, machine, median, table, timed, write
 from PIL import Image
 
-from regraft.backbones._base import Network, Preprocess
+from regraft.backbones._base import Network
 from regraft.backbones.torchvision import Torchvision
 from regraft.core import allocator
 from regraft.data.dataset import whole
+from regraft.data.decoding import decoded
 from regraft.data.examples import Examples
-from regraft.data.images import decoded
 from regraft.features import _BATCH, Memory, features
-from regraft.feeding import to_tensor
 from regraft.folding import folded
+from regraft.preprocessing._base import Preprocess
 from regraft.readers._base import read
 from regraft.runtime import Runtime, detect, measure
 
@@ -41,7 +41,7 @@ def bare_decode(examples: Examples, size: int) -> np.ndarray:
     pixels = np.empty((len(examples), size, size, 3), np.uint8)
 
     def one(i: int) -> None:
-        with Image.open(examples.paths[i]) as picture:
+        with Image.open(examples.items[i]) as picture:
             pixels[i] = np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -51,7 +51,7 @@ def bare_decode(examples: Examples, size: int) -> np.ndarray:
 
 def bare_forward(network: Network, batches: list[torch.Tensor], runtime: Runtime) -> None:
     """The network on tensors that are ready, its batch normalisation folded as ours is."""
-    with folded(network, batches[0].shape[-1]), torch.inference_mode(), runtime.compute(network):
+    with folded(network, batches[0][:2]), torch.inference_mode(), runtime.compute(network):
         for x in batches:
             network(x)
 
@@ -59,7 +59,7 @@ def bare_forward(network: Network, batches: list[torch.Tensor], runtime: Runtime
 def ours(network: Network, examples: Examples, preprocess: Preprocess, runtime: Runtime) -> None:
     """What a run does, cold."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = whole(examples, decoded(examples, preprocess.size, Path(folder)))
+        dataset = whole(examples, decoded(examples, preprocess, Path(folder)))
         features(network, dataset, preprocess, Memory(runtime, Path(folder)))
 
 
@@ -69,7 +69,7 @@ def at_size(size: int, examples: Examples, options: argparse.Namespace) -> dict[
     network = backbone.build().eval()
     pixels = bare_decode(examples, size)
     parts = np.array_split(pixels, -(-len(pixels) // _BATCH))
-    batches = [to_tensor(part, backbone.preprocess) for part in parts]
+    batches = [backbone.preprocess.tensor(part) for part in parts]
     runtime = detect() if options.precision == "auto" else detect(precision=options.precision)
     if options.precision == "auto":
         runtime, _ = measure(network, batches[0][:32], False, runtime)

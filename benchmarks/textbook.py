@@ -37,13 +37,14 @@ from regraft.backbones._weights import pad_same
 from regraft.backbones.torchvision import Torchvision
 from regraft.core import allocator, catalog
 from regraft.data.dataset import Dataset, Domain, whole
+from regraft.data.decoding import decoded
 from regraft.data.examples import Examples
-from regraft.data.images import decode, decoded
+from regraft.data.images import decode
 from regraft.data.splits import few_shot
 from regraft.features import Memory, forward
-from regraft.feeding import to_tensor
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
+from regraft.preprocessing.images import Images
 from regraft.readers._base import read
 from regraft.runtime import Runtime, detect, measure
 from regraft.tasks.classification import Classification
@@ -74,7 +75,7 @@ class Photographs(torch.utils.data.Dataset):
         return len(self.examples)
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-        with Image.open(self.examples.paths[i]) as picture:
+        with Image.open(self.examples.items[i]) as picture:
             return self.transform(picture.convert("RGB")), int(self.examples.labels[i])
 
 
@@ -117,7 +118,7 @@ def ours(bed: Bed, subject: tuple[Model, Method], runtime: Runtime) -> Model:
     """A method of Regraft from nothing but files and weights."""
     start, method = subject
     with tempfile.TemporaryDirectory() as folder:
-        dataset = whole(bed.train, decoded(bed.train, bed.size, Path(folder)))
+        dataset = whole(bed.train, decoded(bed.train, Images(size=bed.size), Path(folder)))
         task = Classification(classes=bed.train.classes, counts=tuple(bed.train.counts().values()))
         target, memory = Domain("target", dataset), Memory(runtime, Path(folder))
         problem = Problem(task, target, _backbone(bed), bed.seed, start, frozen_norm=True, memory=memory)
@@ -158,7 +159,7 @@ def entries(part: str, runtime: Runtime, options: argparse.Namespace) -> dict[st
 def fastest(bed: Bed, training: bool, options: argparse.Namespace) -> tuple[Runtime, Took]:
     """The runtime that Regraft measures to be the fastest, and what the measuring took."""
     preprocess = _backbone(bed).preprocess
-    sample = to_tensor(bed.holdout.pixels[:32], preprocess)
+    sample = preprocess.tensor(bed.holdout.arrays[:32])
     network = _start(bed, None)[0].backbone.eval()  # its batch normalisation stays frozen in training too
     took, (runtime, _) = timed(lambda: measure(network, sample, training, detect()), options.patience)
     return runtime, took
@@ -190,7 +191,7 @@ def compare(part: str, examples: Examples, options: argparse.Namespace) -> dict[
 def _bed(examples: Examples, seed: int, options: argparse.Namespace) -> Bed:
     drawn, rest = few_shot(examples, options.shots, seed)
     judged = examples.take(np.random.default_rng(0).permutation(rest)[: options.holdout])
-    holdout = whole(judged, decode(judged.paths, options.size))
+    holdout = whole(judged, decode(judged.items, options.size))
     return Bed(examples.take(drawn), holdout, options.weights, options.size, seed)
 
 

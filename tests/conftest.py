@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from regraft import training
-from regraft.backbones._base import Backbone, Network, Preprocess
+from regraft.backbones._base import Backbone, Network
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset, Domain, whole
 from regraft.data.examples import Examples
@@ -18,6 +18,7 @@ from regraft.features import forward
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
+from regraft.preprocessing.images import Images
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 
@@ -40,8 +41,8 @@ class ToyBackbone(Backbone):
     norm: bool = True
 
     @property
-    def preprocess(self) -> Preprocess:
-        return Preprocess(size=8)
+    def preprocess(self) -> Images:
+        return Images(size=8)
 
     def build(self, pretrained: bool = True) -> Network:
         stages = []

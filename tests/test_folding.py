@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from regraft.folding import folded
+from regraft.preprocessing.images import Images
 
 SIZE = 64
 
@@ -64,7 +65,7 @@ def test_the_same_function_and_nothing_changes(build, left):
     network = used(build)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     wanted = outputs(network)
-    with folded(network, SIZE):
+    with folded(network, Images(size=SIZE).sample(2)):
         assert norms(network) == left
         torch.testing.assert_close(outputs(network), wanted, rtol=1e-3, atol=1e-4 * wanted.abs().max().item())
     after = network.state_dict()
@@ -76,7 +77,7 @@ def test_the_same_function_and_nothing_changes(build, left):
 def test_what_was_learned_inside_holds_outside(bias):
     network = used(lambda: nn.Sequential(nn.Conv2d(3, 4, 3, bias=bias), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()))
     names = list(network.state_dict())
-    with folded(network, SIZE):
+    with folded(network, Images(size=SIZE).sample(2)):
         optimizer = torch.optim.SGD(network.parameters(), 0.1)
         network(torch.randn(8, 3, SIZE, SIZE)).square().mean().backward()
         optimizer.step()
@@ -87,7 +88,7 @@ def test_what_was_learned_inside_holds_outside(bias):
 
 def test_layers_that_use_the_batch_stay():
     network = used(torchvision.models.resnet18).train()
-    with folded(network, SIZE):
+    with folded(network, Images(size=SIZE).sample(2)):
         assert norms(network) == 20
     assert all(m.training for m in network.modules())
 
@@ -96,12 +97,12 @@ def test_a_channel_that_is_switched_off_keeps_its_layer():
     network = used(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()))
     with torch.no_grad():
         network[1].weight[0] = 0.0
-    with folded(network, SIZE):
+    with folded(network, Images(size=SIZE).sample(2)):
         assert norms(network) == 1
 
 
 def test_a_layer_that_learns_alone_stays():
     network = used(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten()))
     network[0].requires_grad_(False)
-    with folded(network, SIZE):
+    with folded(network, Images(size=SIZE).sample(2)):
         assert norms(network) == 1

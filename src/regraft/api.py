@@ -13,17 +13,14 @@ from regraft.commands import run as command
 from regraft.commands._summary import summary
 from regraft.core.config import build
 from regraft.core.progress import Reporter
-from regraft.data.dataset import whole
-from regraft.data.examples import Examples
-from regraft.data.images import decode
 from regraft.features import forward
 from regraft.model import Model
-from regraft.prediction import Ranked, predict_paths
+from regraft.prediction import Ranked, opened, predict_items
 from regraft.runtime import detect
 
 
 class Kept:
-    """A kept model with what it needs to read pictures."""
+    """A kept model with what it needs to read examples."""
 
     def __init__(self, folder: Path, model: Model, backbone: Backbone) -> None:
         self.folder, self.model, self.backbone = folder, model, backbone
@@ -33,20 +30,19 @@ class Kept:
         """Names of the classes."""
         return self.model.classes
 
-    def predict(self, paths: Sequence[str | Path]) -> list[tuple[str, Ranked]]:
-        """For each picture its path and the classes with their probabilities, likeliest first.
+    def predict(self, given: Sequence[str | Path]) -> list[tuple[str, Ranked]]:
+        """For each example its path (or text) and the classes with their probabilities, likeliest first.
+
+        ``given``: paths, or texts for a model of text.
 
         Raises:
-            UserError: a path does not exist, or no picture can be read.
+            UserError: a path does not exist, or nothing can be read.
         """
-        return predict_paths(self.model, self.backbone, paths)[0]
+        return predict_items(self.model, self.backbone, given)[0]
 
-    def features(self, paths: Sequence[str | Path]) -> np.ndarray:
-        """Pooled features (N, D) of the pictures, before the head."""
-        files = tuple(Path(p) for p in paths)
-        names = tuple(map(str, range(len(files))))
-        pixels = decode(files, self.backbone.preprocess.size)
-        dataset = whole(Examples(names, names, files, None, self.classes), pixels)
+    def features(self, given: Sequence[str | Path]) -> np.ndarray:
+        """Pooled features (N, D) of the examples, before the head; ``given`` as for `predict`."""
+        dataset = opened(self.backbone, given)[0]
         return forward(self.model.backbone, dataset, self.backbone.preprocess, detect())
 
     def save(self, folder: str | Path) -> Path:
@@ -55,6 +51,8 @@ class Kept:
         target.mkdir(parents=True, exist_ok=True)
         for name in ("model.safetensors", "model.json"):
             shutil.copyfile(self.folder / name, target / name)
+        if (self.folder / "backbone").is_dir():  # a tokenizer, for instance
+            shutil.copytree(self.folder / "backbone", target / "backbone", dirs_exist_ok=True)
         return target
 
 

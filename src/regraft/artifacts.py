@@ -29,7 +29,7 @@ def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict
     head = Linear() if isinstance(model.head, torch.nn.Linear) else task.head  # type: ignore[attr-defined]
     manifest = {
         "schema": SCHEMA,
-        "backbone": to_plain(backbone),
+        "backbone": to_plain(backbone.keep(folder)),
         "head": to_plain(head),
         "classes": list(model.classes),
         "frozen_norm": model.frozen_norm,
@@ -64,7 +64,8 @@ def load(folder: Path) -> tuple[Model, Backbone]:
     weights = folder / "model.safetensors"
     if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != manifest["sha256"]:
         raise UserError(f"{weights} is missing or was changed after it was saved; restore it or run again")
-    backbone: Backbone = entry("backbones", manifest["backbone"])
+    kept: Backbone = entry("backbones", manifest["backbone"])
+    backbone = kept.found(folder)
     head: Head = entry("heads", manifest["head"])
     network = backbone.build(pretrained=False)
     classes = tuple(manifest["classes"])

@@ -7,19 +7,20 @@ from pathlib import Path
 
 from regraft.core.progress import Reporter
 from regraft.data.dataset import Dataset, whole
+from regraft.data.decoding import decoded, trim
 from regraft.data.examples import Examples
-from regraft.data.images import decoded, trim
+from regraft.preprocessing._base import Preprocess
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
 from regraft.training import Engine, Progress
 
 CACHE_BYTES = 4 << 30
-"""Decoded pictures, and features, are each remembered up to this size; the least recently used go first."""
+"""Decoded examples, and features, are each remembered up to this size; the least recently used go first."""
 
 
 def bounded(cache: Path) -> Path:
     """``cache``, with what is remembered there cut to size."""
-    for kind in ("pixels", "features"):
+    for kind in ("decoded", "features"):
         trim(cache / kind, CACHE_BYTES)
     return cache
 
@@ -36,9 +37,9 @@ class Bench:
     seed: int
     cache: Path | None
 
-    def dataset(self, examples: Examples, size: int) -> Dataset:
-        """The examples decoded at ``size`` pixels, remembered in the cache."""
-        return whole(examples, decoded(examples, size, self.cache))
+    def dataset(self, examples: Examples, preprocess: Preprocess) -> Dataset:
+        """The examples decoded, remembered in the cache."""
+        return whole(examples, decoded(examples, preprocess, self.cache))
 
     @contextmanager
     def engine(self, what: str, runtime: Runtime, steps: int) -> Iterator[Engine]:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from regraft.backbones._base import Preprocess
 from regraft.core.records import Evaluation, Interval
 from regraft.data.dataset import Dataset
 from regraft.features import forward
 from regraft.guard import bootstrap, interval
 from regraft.model import Model
+from regraft.preprocessing._base import Preprocess
 from regraft.runtime import Runtime
 from regraft.tasks._base import Task
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from regraft.backbones._base import Network, Preprocess
+from regraft.backbones._base import Network
 from regraft.data.dataset import Dataset
-from regraft.feeding import to_tensor
 from regraft.folding import folded
+from regraft.preprocessing._base import Preprocess
 from regraft.runtime import Runtime
 
 _log = logging.getLogger("regraft")
@@ -33,18 +33,18 @@ def forward(module: nn.Module, dataset: Dataset, preprocess: Preprocess, runtime
     was = module.training
     runtime.place(module.eval())
     rows = []
-    with folded(module, preprocess.size), torch.inference_mode(), runtime.limited(), runtime.compute(module):
+    with folded(module, preprocess.sample(2)), torch.inference_mode(), runtime.limited(), runtime.compute(module):
         for part in np.array_split(np.arange(len(dataset)), max(1, -(-len(dataset) // _BATCH))):
-            x = to_tensor(dataset.pixels[dataset.rows[part]], preprocess)
+            x = preprocess.tensor(dataset.arrays[dataset.rows[part]])
             rows.append(module(runtime.send(x)).float().cpu().numpy())
     module.train(was)
     return np.concatenate(rows)
 
 
 def features(network: Network, dataset: Dataset, preprocess: Preprocess, memory: Memory) -> np.ndarray:
-    """Pooled features (N, D) of the pictures, float32.
+    """Pooled features (N, D) of the examples, float32.
 
-    Remembered by fingerprints of the weights, the preprocessing, the pictures and the precision, as a memory map.
+    Remembered by fingerprints of the weights, the preprocessing, the examples and the precision, as a memory map.
     """
     if memory.cache is None:
         return forward(network, dataset, preprocess, memory.runtime)

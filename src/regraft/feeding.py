@@ -5,35 +5,21 @@ import torch
 from torch import Tensor
 
 from regraft.augment import Augment
-from regraft.backbones._base import Network, Preprocess
+from regraft.backbones._base import Network
 from regraft.core.batch import Batch, Stream
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
+from regraft.preprocessing._base import Preprocess
 from regraft.runtime import Runtime
 
 REMEMBER_BYTES = 2 << 30
 """Activations of a frozen prefix are remembered up to this size."""
 
 
-def to_tensor(
-    pixels: np.ndarray, preprocess: Preprocess, augment: Augment | None = None, draws: Tensor | None = None
-) -> Tensor:
-    """Pictures (B, S, S, 3) uint8 as normalised inputs (B, 3, S, S), channels last in memory."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels))
-    top = 255.0
-    if augment is not None and draws is not None:
-        x, top = augment.apply(x.permute(0, 3, 1, 2).float().div_(255), draws).permute(0, 2, 3, 1), 1.0
-    # On whole rows of pixels: three channels at a time would leave the processor's vector units idle.
-    scale = torch.tensor(preprocess.std).mul(top).reciprocal().repeat(x.shape[2])
-    offset = torch.tensor(preprocess.mean).div(torch.tensor(preprocess.std)).repeat(x.shape[2])
-    rows = x.contiguous().flatten(2).float().mul_(scale).sub_(offset)
-    return rows.view(x.shape).permute(0, 3, 1, 2)
-
-
 class Feed:
     """Endless batches of one stream. Epochs are whole permutations; a batch may reach from one into the next.
 
-    ``views``: how many variants of each picture there are; None for a new one each epoch.
+    ``views``: how many variants of each example there are; None for a new one each epoch.
     """
 
     def __init__(self, dataset: Dataset, stream: Stream, seed: int, preprocess: Preprocess, runtime: Runtime) -> None:
@@ -49,9 +35,10 @@ class Feed:
         self._start = 0
 
     def vary(self, batch_size: int, augment: Augment | None, views: int | None) -> "Feed":
-        """Set the size of batches (at most all examples) and how pictures vary."""
+        """Set the size of batches (at most all examples) and how examples vary."""
         self.batch_size = min(batch_size, len(self.dataset))
-        self.augment, self.views = augment, 1 if augment is None else views
+        self.augment = augment if self.preprocess.varies else None
+        self.views = 1 if self.augment is None else views
         return self
 
     def batch(self, step: int) -> Batch:
@@ -64,7 +51,7 @@ class Feed:
         return Batch(self.runtime.send(self._inputs(index, view)), self._targets(index), self._start)
 
     def remember(self, network: Network, stop: int) -> bool:
-        """Forward a view of every picture through the first ``stop`` stages once, when it is first drawn from.
+        """Forward a view of every example through the first ``stop`` stages once, when it is first drawn from.
 
         False if all views together would be too large, or never come again; then each batch is forwarded whole.
         """
@@ -77,12 +64,12 @@ class Feed:
         return True
 
     def _forward(self, network: Network, stop: int, index: np.ndarray, view: int) -> Tensor:
-        x = self.runtime.send(self._pictures(index, np.full(len(index), view)))
+        x = self.runtime.send(self._examples(index, np.full(len(index), view)))
         with torch.no_grad(), self.runtime.compute(network):
             return network(x, 0, stop)
 
     def _recalled(self, view: int) -> Tensor:
-        """The activations of every picture in one view."""
+        """The activations of every example in one view."""
         if view not in self._memory:
             assert self._prefix is not None
             parts = np.array_split(np.arange(len(self.dataset)), max(1, len(self.dataset) // 64))
@@ -91,16 +78,16 @@ class Feed:
 
     def _inputs(self, index: np.ndarray, view: np.ndarray) -> Tensor:
         if self._prefix is None:
-            return self._pictures(index, view)
+            return self._examples(index, view)
         ends = np.flatnonzero(np.diff(view)) + 1  # where one epoch ends and the next begins
         runs = zip(np.split(index, ends), np.split(view, ends), strict=True)
         return torch.cat([self._recalled(int(v[0]))[torch.from_numpy(i)] for i, v in runs])
 
-    def _pictures(self, index: np.ndarray, view: np.ndarray) -> Tensor:
+    def _examples(self, index: np.ndarray, view: np.ndarray) -> Tensor:
         draws = None
         if self.augment is not None:
             draws = torch.stack([self._drawn(int(v))[i] for i, v in zip(index, view, strict=True)])
-        return to_tensor(self.dataset.pixels[self.dataset.rows[index]], self.preprocess, self.augment, draws)
+        return self.preprocess.tensor(self.dataset.arrays[self.dataset.rows[index]], self.augment, draws)
 
     def _targets(self, index: np.ndarray) -> Tensor | None:
         if self.stream is Stream.UNLABELED:

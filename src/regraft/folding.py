@@ -13,14 +13,14 @@ _LEAST = 1e-6
 
 
 @contextmanager
-def folded(network: nn.Module, size: int) -> Iterator[None]:
-    """Inside, ``network`` computes the same from pictures (B, 3, ``size``, ``size``) with fewer operations.
+def folded(network: nn.Module, sample: Tensor) -> Iterator[None]:
+    """Inside, ``network`` computes the same with fewer operations; ``sample``: inputs to try it on.
 
     Layers in training mode, which use the statistics of the batch, stay. Which convolution belongs to which layer is
     seen in a forward pass, and proven: if the folded network's outputs differ, nothing is folded. On leaving, weights
     that did not change get their old values back exactly; those that were trained are unfolded.
     """
-    pairs = _folded(network, size)
+    pairs = _folded(network, sample)
     try:
         yield
     finally:
@@ -28,15 +28,14 @@ def folded(network: nn.Module, size: int) -> Iterator[None]:
             pair.unfold()
 
 
-def _folded(network: nn.Module, size: int) -> list["_Pair"]:
+def _folded(network: nn.Module, sample: Tensor) -> list["_Pair"]:
     """Fold what can be folded; none at all where that changed the outputs."""
     norms = {m: name for name, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and not m.training}
     if not norms:
         return []
     modes = {m: m.training for m in network.modules()}
     network.eval()
-    parameter = next(network.parameters())
-    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(parameter.device) * 2 - 1
+    x = sample.to(next(network.parameters()).device)
     try:
         with torch.no_grad():
             found, wanted = _observe(network, norms, x)

@@ -90,14 +90,14 @@ class Job:
         return source
 
     def _decode(self, source: Source) -> None:
-        size = source.backbone.preprocess.size
-        self.train[source.uri] = self.bench.dataset(self.data.train, size)
+        preprocess = source.backbone.preprocess
+        self.train[source.uri] = self.bench.dataset(self.data.train, preprocess)
         if self.data.unlabeled is not None:
-            self.unlabeled[source.uri] = self.bench.dataset(self.data.unlabeled, size)
+            self.unlabeled[source.uri] = self.bench.dataset(self.data.unlabeled, preprocess)
 
     def _baselines(self, sources: Sequence[Source]) -> list[Source]:
         """Scratch in each architecture of the sources, and in a small network, which few labels often suit better."""
-        small = scratch_source("small:conv", self.data.train, self.bench)
+        small = scratch_source("small", self.data.train, self.bench)
         self._decode(small)
         others = {repr(s.backbone): s for s in reversed(sources) if s.backbone != small.backbone}
         return [small, *others.values()]
@@ -163,7 +163,7 @@ class Job:
         raise UserError(f"no candidate could be trained ({reasons}); try --method logistic or other pictures")
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
-        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess.size)
+        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
 
 

@@ -107,7 +107,8 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> d
     for name, judged in (("chosen", ours), ("scratch", theirs)):
         write_array(folder / "evaluation" / f"{name}-outputs.npy", judged.record.outputs.astype(np.float32))
     examples = ours.holdout.examples
-    shown = {"ids": examples.ids, "paths": [str(p.resolve()) for p in examples.paths]}
+    items = [str(item.resolve() if isinstance(item, Path) else item) for item in examples.items]
+    shown = {"ids": examples.ids, "kind": examples.kind, "items": items}
     shown |= {"targets": ours.holdout.labels.tolist(), "classes": examples.classes}
     runs.write_json(folder / "evaluation" / "holdout.json", shown)
     if bench.clock.left() > 10:

@@ -28,7 +28,7 @@ class Model(nn.Module):
         self.frozen_norm = False
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs (B, 3, S, S) to outputs (B, K)."""
+        """Inputs (B, ...) to outputs (B, K)."""
         return self.head(self.backbone(inputs))
 
     def view(self, batch: Batch) -> View:

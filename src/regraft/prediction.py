@@ -1,5 +1,6 @@
-"""What a kept model sees in new pictures."""
+"""What a kept model sees in new examples."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,49 +8,72 @@ import numpy as np
 
 from regraft.backbones._base import Backbone
 from regraft.core.errors import UserError
-from regraft.data.dataset import whole
+from regraft.data.dataset import Dataset, whole
 from regraft.data.examples import Examples
-from regraft.data.images import decode
 from regraft.evaluation import predict
 from regraft.model import Model
 from regraft.readers._base import read
 from regraft.readers._read import checked
+from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
 from regraft.tasks.classification import Classification
 
 Ranked = list[tuple[str, float]]
 
 
-def predict_paths(
-    model: Model, backbone: Backbone, paths: Sequence[str | Path], device: str = "auto"
+def predict_items(
+    model: Model, backbone: Backbone, given: Sequence[str | Path], device: str = "auto"
 ) -> tuple[list[tuple[str, Ranked]], list[list[str]]]:
-    """Classes with probabilities for each picture, likeliest first; and the files that could not be read, with reasons.
+    """Classes with probabilities for each example, likeliest first; and what could not be read, with reasons.
 
-    Folders stand for the pictures in them.
+    ``given``: as in `opened`.
 
     Raises:
-        UserError: a path does not exist, or none can be read.
+        UserError: a path does not exist, or nothing can be read.
     """
-    examples = [_open(Path(path)) for path in paths]
-    readable = [(p, e) for part in examples for p, e in zip(part.paths, part.digests, strict=True)]
-    skipped = [[str(s.path), s.reason] for part in examples for s in part.skipped]
-    if not readable:
-        first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
-        raise UserError(f"none of the paths is a readable picture{first}")
-    files = [p for p, _ in readable]
-    flat = Examples(
-        tuple(map(str, range(len(files)))), tuple(d for _, d in readable), tuple(files), None, model.classes
-    )
-    dataset = whole(flat, decode(files, backbone.preprocess.size))
+    dataset, skipped = opened(backbone, given)
     found = predict(model, dataset, backbone.preprocess, Classification(classes=model.classes), detect(device))
     order = np.argsort(-found, axis=1, kind="stable")
     ranked = [[(model.classes[k], float(row[k])) for k in best] for row, best in zip(found, order, strict=True)]
-    return list(zip(map(str, files), ranked, strict=True)), skipped
+    return list(zip(map(str, dataset.examples.items), ranked, strict=True)), skipped
 
 
-def _open(path: Path) -> Examples:
-    if path.is_dir():
+def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:
+    """The examples that ``given`` names, ready for a network; and what could not be read, with reasons.
+
+    Folders and tables stand for the examples in them; anything else is a file, or, for a network that reads text, the
+    text itself.
+
+    Raises:
+        UserError: a path does not exist, or nothing can be read.
+    """
+    kind = backbone.preprocess.kind
+    parts = [_open(one, kind) for one in given]
+    skipped = [[str(s.path), s.reason] for part in parts for s in part.skipped]
+    strange = next((part for part in parts if len(part) and part.kind != kind), None)
+    if strange is not None:
+        raise UserError(f"the model reads {kind}, but these are {strange.noun}s: {strange.items[0]}")
+    items = tuple(item for part in parts for item in part.items)
+    if not items:
+        first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
+        noun = Examples((), (), (), None, (), kind=kind).noun
+        raise UserError(f"none of the paths is a readable {noun}{first}")
+    ids = tuple(map(str, range(len(items))))
+    flat = Examples(ids, tuple(d for part in parts for d in part.digests), items, None, (), kind=kind)
+    return whole(flat, backbone.preprocess.decode(items)), skipped
+
+
+def _open(given: str | Path, kind: str) -> Examples:
+    path = Path(given)
+    try:
+        there, table = path.exists(), path.suffix.lower() in ENDINGS
+    except OSError:  # too long for the name of a file
+        there, table = False, False
+    if there and (path.is_dir() or table):
         return read(path, labelled=False)
-    if not path.exists():
+    if kind == "text":
+        text = path.read_text(encoding="utf-8") if there else str(given)
+        return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
+    if not there:
         raise UserError(f"there is no picture or folder {path}; check the path")
     return checked(Examples((path.name,), ("",), (path,), None, ()))

@@ -33,6 +33,7 @@ class Request:
     unlabeled: Path | None
     shots: int | None
     seed: int
+    label: str = "label"
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -43,19 +44,19 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     """
     if request.shots is not None and request.shots < 1:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
-    examples = read(request.target)
+    examples = read(request.target, label=request.label)
     train, holdout, duplicates, protocol = _divide(examples, request)
     unlabeled = read(request.unlabeled, labelled=False) if request.unlabeled else None
     if duplicates:
         reporter.say(
-            f"{duplicates} pictures are both in the target and in the test set; they were removed from training"
+            f"{duplicates} {examples.noun}s are both in the target and in the test set; they were removed from training"
         )
     if examples.skipped:
         first = examples.skipped[0]
         reporter.say(f"{len(examples.skipped)} files were skipped; the first: {first.path} ({first.reason})")
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
     if seen:
-        protocol += f"; {seen} of the unlabelled pictures are also in the holdout (their labels are never read)"
+        protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
     facts = {
         "target": str(request.target),
         "classes": list(examples.classes),
@@ -71,7 +72,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
 
 def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
     if request.test is not None:
-        holdout = align_classes(examples, read(request.test, at_least=1))
+        holdout = align_classes(examples, read(request.test, at_least=1, label=request.label))
         train, duplicates = drop_duplicates(examples, holdout)
         protocol = f"judged on the {len(holdout)} examples of {request.test}"
         if request.shots is not None:

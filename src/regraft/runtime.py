@@ -93,15 +93,14 @@ def measure(
     """The fastest runtime for one network and direction, and its seconds per example.
 
     Two timed passes of each variant, in turn, after one to warm up, so that a busy moment hurts all alike; then three
-    more of the chosen one, because plans are made of its seconds.
-    ``network`` comes in the mode it will run in, and is left as it was; ``sample`` (B, 3, S, S). ``fixed``: only time
-    ``runtime``.
+    more of the chosen one, because plans are made of its seconds. ``network`` comes in the mode it will run in, and is
+    left as it was; ``sample``: inputs (B, ...). ``fixed``: only time ``runtime``.
     """
     options = [runtime]
     if not fixed and has_bf16(runtime.device):
         options += [replace(runtime, precision=p) for p in (("bf16", "bf16-mixed") if training else ("bf16",))]
     network = deepcopy(network)  # a pass in training mode would change batch normalisation's statistics
-    with runtime.limited(), folded(network, sample.shape[-1]):
+    with runtime.limited(), folded(network, sample[:2]):
         rounds = [[_seconds(network, sample, training, option) for option in options] for _ in range(3)][1:]
         timed = [(min(times), option) for times, option in zip(zip(*rounds, strict=True), options, strict=True)]
         best, chosen = min(timed, key=lambda pair: pair[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,12 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
-from regraft.backbones._foreign import Foreign
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
-from regraft.data.images import native_size
 from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
@@ -31,7 +29,7 @@ from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
-KINDS = ("timm", "torchvision", "data", "runs")
+KINDS = ("timm", "torchvision", "hf", "data", "runs")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def check(uri: str) -> None:
         artifacts.manifest_of(Path(uri))
     elif not rest:
         raise UserError(
-            f"source {uri!r} is neither a run folder nor of the form kind:name; kinds: {', '.join(KINDS[:3])}"
+            f"source {uri!r} is neither a run folder nor of the form kind:name; kinds: {', '.join(KINDS[:-1])}"
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
@@ -127,21 +125,20 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
 def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
     """Something that knows nothing: an untrained backbone ``kind:arch``, for the baseline."""
     backbone = backbone_for(name, train)
+    name = name if ":" in name else f"{name}:{backbone.arch}"  # type: ignore[attr-defined]
     torch.manual_seed(derive(bench.seed, "scratch", name))
     opened = backbone, Model(backbone.build(pretrained=False), nn.Identity(), ()), None, dict[str, str]()
     return _finished(opened, f"scratch:{name}", train, bench)
 
 
 def backbone_for(name: str, examples: Examples) -> Backbone:
-    """The backbone ``kind:arch`` at the size that fits the pictures: no larger than they are worth, by steps of 32."""
+    """The backbone ``kind:arch``, suited to the examples."""
     kind, _, rest = name.partition(":")
     arch, _, weights = rest.partition("@")
-    options: dict[str, Any] = {"name": kind, "arch": arch, **({"weights": weights} if weights else {})}
+    given = {"arch": arch, "weights": weights}
+    options: dict[str, Any] = {"name": kind, **{option: value for option, value in given.items() if value}}
     backbone: Backbone = entry("backbones", options)
-    side = native_size(examples.paths)
-    if isinstance(backbone, Foreign):
-        return replace(backbone, size=min(backbone.native, max(64, 32 * -(-side * 5 // (4 * 32)))))
-    return replace(backbone, size=next((s for s in (8, 16, 32) if side <= s), 64))  # type: ignore[type-var]
+    return backbone.suited(examples)
 
 
 def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
@@ -153,7 +150,7 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
     task = Classification(classes=train.classes, counts=tuple(train.examples.counts().values()))
     problem = Problem(task, Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime))
     start = Model(network, nn.Identity(), ())
-    runtime = fastest(start, train, bench, what)[0]
+    runtime = fastest(start, train, backbone.preprocess, bench, what)[0]
     with bench.engine(what, runtime, steps) as engine:
         return run(start, method.phases(problem), problem, engine)
 
@@ -168,8 +165,8 @@ def _of_run(path: Path) -> Opened:
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
     examples, name = read(path), _name(f"data:{path}")
-    backbone = backbone_for(small, train)
-    dataset = bench.dataset(examples, backbone.preprocess.size)
+    backbone = backbone_for(small, examples if examples.kind == "text" else train)  # words are learned from a lot
+    dataset = bench.dataset(examples, backbone.preprocess)
     folder = bench.journal.path(name)
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
@@ -181,28 +178,27 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
 
 def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     given = backbone_for(uri, train)
-    assert isinstance(given, Foreign)
     options = given.conventions()
     scores = [0.0]
     if len(options) > 1:
-        dataset = bench.dataset(train, given.preprocess.size)
+        dataset = bench.dataset(train, given.preprocess)
         scores = bench.journal.once(f"{_name(uri)}-input", lambda: [fit_of_input(o, dataset, bench) for o in options])
     backbone = options[int(np.argmax(scores))]
-    found = {"input": f"{given.preprocess.size} pixels, normalised as {backbone.normalise}, {backbone.padding} padding"}
+    found = {"input": backbone.described}
     if len(options) > 1:
-        found["input chosen by"] = f"how surely it recognises the target's pictures, of {len(options)} conventions"
+        found["input chosen by"] = f"how surely it recognises the target, of {len(options)} conventions"
     return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
 
 
 def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:
     backbone, model, domain, found = opened
-    dataset, name = bench.dataset(train, backbone.preprocess.size), _name(uri)
+    dataset, name = bench.dataset(train, backbone.preprocess), _name(uri)
     measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
     breaks = partial(norm_breaks, measured, dataset, backbone, bench.runtime)
     frozen = bench.journal.once(f"{name}-norm", breaks)
     model.frozen_norm = bool(frozen)
-    inference, fast = fastest(model.eval(), dataset, bench, name)
-    training, slow = fastest(model.train(), dataset, bench, name)
+    inference, fast = fastest(model.eval(), dataset, backbone.preprocess, bench, name)
+    training, slow = fastest(model.train(), dataset, backbone.preprocess, bench, name)
     model.eval()
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"

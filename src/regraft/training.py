@@ -87,7 +87,7 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
                 model = edit.apply(model, problem)
             if phase.terms and number >= begin:
                 engine.runtime.place(model.train())
-                with folded(model.backbone, problem.backbone.preprocess.size):
+                with folded(model.backbone, problem.backbone.preprocess.sample(2)):
                     live = _Live(model, phase, problem, engine, number)
                     live.restore(saved if number == begin else None)
                     live.descend()

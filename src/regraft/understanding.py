@@ -8,16 +8,15 @@ import torch
 from scipy.special import log_softmax
 from torch import nn
 
-from regraft.backbones._base import Backbone, Network, Preprocess
-from regraft.backbones._foreign import Foreign
+from regraft.backbones._base import Backbone, Network
 from regraft.bench import Bench
 from regraft.data.dataset import Dataset
 from regraft.data.splits import folds
 from regraft.features import Memory, features, forward
-from regraft.feeding import to_tensor
 from regraft.folding import NORMS
 from regraft.heads.logistic import Logistic
 from regraft.model import Model, untracked
+from regraft.preprocessing._base import Preprocess
 from regraft.runtime import Runtime, measure
 from regraft.tasks.classification import Classification
 
@@ -25,11 +24,11 @@ BREAKS = 0.25
 """Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
 SEEN = 64
 """Pictures on which conventions of input are compared, at most; spread over the classes."""
-SMALL_WEIGHTS, SMALL_SIDE = 1_000_000, 32
+SMALL_WEIGHTS, SMALL_INPUT = 1_000_000, 3 * 32 * 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 
 
-def fit_of_input(backbone: Foreign, dataset: Dataset, bench: Bench) -> float:
+def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
     """How well a convention of normalisation and padding suits a network; higher is better.
 
     A network that gets its inputs as in its training is surest of what it sees: the measure is the negative mean
@@ -95,17 +94,17 @@ class _OfBatch(nn.Module):
                     norm.eval()
 
 
-def fastest(model: Model, dataset: Dataset, bench: Bench, name: str) -> tuple[Runtime, float]:
+def fastest(model: Model, dataset: Dataset, preprocess: Preprocess, bench: Bench, name: str) -> tuple[Runtime, float]:
     """The fastest runtime and its seconds per example, for training or inference: the mode that ``model`` is in.
 
     Measured once in a run, so that resuming changes nothing.
     """
-    network, size = model.backbone, dataset.pixels.shape[1]
-    tiny = sum(p.numel() for p in network.parameters()) < SMALL_WEIGHTS and size <= SMALL_SIDE
+    network = model.backbone
+    tiny = sum(p.numel() for p in network.parameters()) < SMALL_WEIGHTS and dataset.arrays[0].size <= SMALL_INPUT
 
     def find() -> list[Any]:
         rows = dataset.rows[np.resize(np.arange(len(dataset)), 32)]
-        sample = to_tensor(dataset.pixels[rows], Preprocess(size=size))
+        sample = preprocess.tensor(dataset.arrays[rows])
         asked = replace(bench.runtime, threads=1 if tiny else None)
         runtime, seconds = measure(network, sample, model.training, asked, fixed=tiny or not bench.measure)
         return [runtime.precision, seconds]

@@ -17,7 +17,7 @@ def made(labels: list[int], digests: list[str] | None = None, groups: list[str] 
     return Examples(
         ids=tuple(f"{i:04d}" for i in range(n)),
         digests=tuple(digests or [f"d{i}" for i in range(n)]),
-        paths=tuple(Path(f"{i:04d}") for i in range(n)),
+        items=tuple(Path(f"{i:04d}") for i in range(n)),
         labels=np.array(labels, dtype=np.int64),
         classes=tuple("abcdefgh"[: max(labels) + 1]),
         groups=None if groups is None else tuple(groups),

@@ -44,7 +44,7 @@ def test_a_class_per_folder_in_natural_order(tmp_path: Path) -> None:
     assert examples.labels is not None
     assert examples.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert examples.labels.dtype == np.int64
-    assert examples.paths[0] == tmp_path / "9" / "deep" / "x2.jpg"
+    assert examples.items[0] == tmp_path / "9" / "deep" / "x2.jpg"
     assert examples.digests[0] == examples.digests[2] != examples.digests[1]
     assert len(examples.digests[0]) == 32
     assert not examples.skipped

@@ -34,7 +34,7 @@ def test_paths_and_labels(folder: Path) -> None:
     assert examples.classes == ("9", "10")
     assert examples.labels is not None
     assert examples.labels.tolist() == [0, 0, 1, 1]
-    assert examples.paths[0] == folder / "0.png"
+    assert examples.items[0] == folder / "0.png"
     assert examples.groups is None
 
 

@@ -121,7 +121,7 @@ def make_run(tmp_path: Path, pictures: tuple[list[Path], np.ndarray]) -> Make:
         files = {
             "run.json": record(verdict, rng) | changes,
             "environment.json": {"python": "3.11.9", "torch": "2.15.0", "device": "cpu (2 cores)", "precision": "fp32"},
-            "evaluation/holdout.json": {"ids": [p.stem for p in paths], "paths": [str(p) for p in paths],
+            "evaluation/holdout.json": {"ids": [p.stem for p in paths], "items": [str(p) for p in paths],
                                         "targets": targets.tolist(), "classes": CLASSES},
             "maps.json": maps | {"targets": targets.tolist()},
         }  # fmt: skip

@@ -145,7 +145,7 @@ def test_pictures_that_are_gone_are_said_once(make_run: Make) -> None:
     gone = [str(run / "gone.png"), str(run / "run.json")]  # one that is not there, one that is no picture
     edit(
         run / "evaluation" / "holdout.json",
-        lambda h: h | {"paths": [gone[i % 2] if i % 3 else p for i, p in enumerate(h["paths"])]},
+        lambda h: h | {"items": [gone[i % 2] if i % 3 else p for i, p in enumerate(h["items"])]},
     )
     page, text = read(run)
     assert page.count("could not be read any more") == text.count("could not be read any more") == 1
@@ -206,8 +206,8 @@ BROKEN: dict[str, tuple[str, bytes | None]] = {
     "binary": ("run.json", b"\xff\xfe\x00"),
     "environment": ("environment.json", b"[]"),
     "outputs": ("evaluation/chosen-outputs.npy", b"no array"),
-    "targets": ("evaluation/holdout.json", b'{"paths": [], "targets": [7], "classes": ["a"]}'),
-    "lengths": ("evaluation/holdout.json", b'{"paths": [], "targets": [0], "classes": ["a"]}'),
+    "targets": ("evaluation/holdout.json", b'{"items": [], "targets": [7], "classes": ["a"]}'),
+    "lengths": ("evaluation/holdout.json", b'{"items": [], "targets": [0], "classes": ["a"]}'),
     "maps": ("maps.json", b'{"before": [[0, 1]], "after": [], "targets": []}'),
 }
 

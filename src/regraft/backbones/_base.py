@@ -2,29 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 from torch import Tensor, nn
 
-from regraft.core.config import settings
-
-
-@settings
-class Preprocess:
-    """How a picture becomes the tensor that a network expects.
-
-    Pictures are resized so that the short side is ``size``, centre-cropped to a square, scaled to [0, 1], normalised.
-    """
-
-    size: int
-    """Pixels on a side."""
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    """Subtracted from each channel after scaling to [0, 1]."""
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    """Divides each channel after the mean is subtracted."""
+from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+from regraft.preprocessing._base import Preprocess
 
 
 class Network(nn.Module):
-    """Stages in depth order, applied one after the other: inputs (B, 3, S, S) to pooled features (B, D).
+    """Stages in depth order, applied one after the other: inputs (B, ...) to pooled features (B, D).
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
@@ -53,6 +42,38 @@ class Backbone(ABC):
     @abstractmethod
     def preprocess(self) -> Preprocess:
         """What the network expects of its inputs."""
+
+    def suited(self, examples: Examples) -> Self:
+        """The same backbone with what it must know of the examples it will see, such as the size of its inputs.
+
+        Raises:
+            UserError: it cannot take examples of their kind.
+        """
+        takes = self.preprocess.kind
+        if takes != examples.kind:
+            raise UserError(f"this backbone takes {takes}, but the examples are {examples.kind}; give another source")
+        return self
+
+    def conventions(self) -> tuple[Self, ...]:
+        """What it may want its inputs to be, where that is not known, the likeliest first."""
+        return (self,)
+
+    def recogniser(self) -> nn.Module | None:
+        """The network with its own classifier, inputs to scores; None where it has none."""
+        return None
+
+    @property
+    def described(self) -> str:
+        """What it wants its inputs to be, in words."""
+        return self.preprocess.kind
+
+    def keep(self, folder: Path) -> Self:
+        """The same backbone for a model that is saved in ``folder``: what else it reads is copied there."""
+        return self
+
+    def found(self, folder: Path) -> Self:
+        """What `keep` gave, for a model that is loaded from ``folder``."""
+        return self
 
     @abstractmethod
     def build(self, pretrained: bool = True) -> Network:

@@ -8,11 +8,14 @@ from urllib.error import URLError
 
 from torch import nn
 
-from regraft.backbones._base import Backbone, Network, Preprocess
+from regraft.backbones._base import Backbone, Network
 from regraft.backbones._decompose import decompose
 from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
 from regraft.core.config import settings
 from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+from regraft.data.images import native_size
+from regraft.preprocessing.images import Images
 
 _COPYING = (nn.ReLU6, nn.Hardswish, nn.SiLU)
 """Activations whose backward pass needs their input: working in place, they would copy it first."""
@@ -51,13 +54,24 @@ class Foreign(Backbone):
         raise NotImplementedError
 
     @property
-    def preprocess(self) -> Preprocess:
+    def preprocess(self) -> Images:
         """See `Backbone.preprocess`."""
         mean, std = CONVENTIONS[self.normalise]
-        return Preprocess(size=self.size or self.native, mean=mean, std=std)
+        return Images(size=self.size or self.native, mean=mean, std=std)
+
+    def suited(self, examples: Examples) -> Self:
+        """See `Backbone.suited`: no larger than the pictures are worth, by steps of 32."""
+        super().suited(examples)
+        side = native_size(examples.items)
+        return replace(self, size=min(self.native, max(64, 32 * -(-side * 5 // (4 * 32)))))
+
+    @property
+    def described(self) -> str:
+        """See `Backbone.described`."""
+        return f"{self.preprocess.size} pixels, normalised as {self.normalise}, {self.padding} padding"
 
     def conventions(self) -> tuple[Self, ...]:
-        """The ways in which a local weights file may want its inputs, the library's own first; one if from the hub."""
+        """See `Backbone.conventions`: only a local weights file leaves them open; the library's own come first."""
         if self.weights is None:
             return (self,)
         return tuple(replace(self, normalise=n, padding=p) for p in ("symmetric", "same") for n in CONVENTIONS)
@@ -70,7 +84,7 @@ class Foreign(Backbone):
         return decompose(self.without_classifier(network), self.preprocess.size)
 
     def recogniser(self) -> nn.Module | None:
-        """The network with its own classifier; None if a weights file does not have the classifier."""
+        """See `Backbone.recogniser`: a weights file may lack the classifier."""
         network = self._trained()
         if self.weights is not None:
             name = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1:]

@@ -1,69 +1,106 @@
-"""A small convolutional network that trains from nothing in seconds."""
+"""Small networks that train from nothing in seconds."""
 
+from dataclasses import replace
 from math import log2
 from pathlib import Path
+from typing import Annotated, Self
 
 from torch import nn
 
-from regraft.backbones._base import Backbone, Network, Preprocess
-from regraft.core.config import settings
+from regraft.backbones._base import Backbone, Network
+from regraft.backbones._text import convolved
+from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
+from regraft.data.examples import Examples
+from regraft.data.images import native_size
+from regraft.preprocessing._base import Preprocess
+from regraft.preprocessing._text import fitting
+from regraft.preprocessing.images import Images
+from regraft.preprocessing.subwords import Subwords, learned
 
 _STEM = 32
 _WIDEST = 128
+_MOST_TOKENS = 128
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
+
+
+_ARCHS = {"image": "conv", "text": "words"}
 
 
 @settings
 class Small(Backbone):
-    """Three convolutions (one more for each doubling of the input above 32 pixels), pooled to a grid of 2 x 2.
+    """A network that trains from nothing in seconds: ``small:conv`` for pictures, ``small:words`` for text.
 
-    The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth 0.7 points over a
-    global average. Every convolution is followed by batch norm.
+    ``conv``: three convolutions (one more for each doubling of the input above 32 pixels), each with batch norm, pooled
+    to a grid of 2 x 2. The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth
+    0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them.
     """
 
-    arch: str = "conv"
-    """The architecture; ``conv`` is the only one."""
+    arch: str = ""
+    """The architecture: ``conv`` or ``words``; by the kind of the examples if left out."""
     weights: Path | None = None
     """A file of trained weights: none exists for these networks, which start at random."""
     size: int = 16
-    """Pixels on a side of the input: 8 to 16 for characters, 64 for photographs."""
+    """Pixels on a side of the input of ``conv``: 8 to 16 for characters, 64 for photographs."""
+    text: Annotated[Subwords, Choice("preprocessing")] = Subwords()
+    """How ``words`` reads text; its vocabulary is learned from the labelled target."""
+
+    def suited(self, examples: Examples) -> Self:
+        """See `Backbone.suited`."""
+        known = replace(self, arch=self.arch or _ARCHS.get(examples.kind, "conv"))
+        super(Small, known).suited(examples)
+        if known.arch == "words":
+            text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
+            lengths = [len(ids) for ids in text.tokenize(examples.items)]
+            return replace(known, text=replace(text, length=fitting(lengths, _MOST_TOKENS)))
+        side = native_size(examples.items)
+        return replace(known, size=next((s for s in (8, 16, 32) if side <= s), 64))
 
     @property
     def preprocess(self) -> Preprocess:
-        """Pictures of ``size`` pixels, scaled to [-1, 1]."""
-        return Preprocess(size=self.size)
+        """Pictures of ``size`` pixels, scaled to [-1, 1], or text."""
+        return self.text if self.arch == "words" else Images(size=self.size)
+
+    @property
+    def described(self) -> str:
+        """See `Backbone.described`."""
+        if self.arch == "words":
+            return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
+        return f"{self.size} pixels"
 
     def build(self, pretrained: bool = True) -> Network:
         """The network, randomly initialised from torch's generator whether ``pretrained`` or not.
-
-        Stages map (B, 3, size, size) to feature maps of 32, 64, 128 and more times 128 channels, then to (B, 512).
 
         Raises:
             UserError: an unknown architecture, a size below 8, or a file of weights.
         """
         self._check()
-        halvings = max(1, round(log2(self.size / _LAST_MAP)))
-        strided = halvings > 1
-        stages: list[nn.Module] = [_convolution(3, _STEM, kernel=5, stride=2) if strided else _convolution(3, _STEM)]
-        width, pools = _STEM, halvings - strided
-        for depth in range(max(2, pools)):
-            wider = min(2 * width, _WIDEST)
-            stage = _convolution(width, wider)
-            if depth < pools:
-                stage.append(nn.MaxPool2d(2))
-            stages.append(stage)
-            width = wider
-        stages.append(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()))
-        return Network(stages, feature_dim=4 * width)
+        return convolved(len(self.text.vocabulary)) if self.arch == "words" else _convolutions(self.size)
 
     def _check(self) -> None:
-        if self.arch != "conv":
-            raise unknown("architecture of small", self.arch, ["conv"])
+        if self.arch not in ("", *_ARCHS.values()):
+            raise unknown("architecture of small", self.arch, list(_ARCHS.values()))
         if self.size < 8:
             raise UserError(f"small networks need pictures of at least 8 pixels on a side, got size {self.size}")
         if self.weights is not None:
             raise UserError(f"small networks have no file of weights, got {self.weights}; give a run instead")
+
+
+def _convolutions(size: int) -> Network:
+    """Stages map (B, 3, size, size) to feature maps of 32, 64, 128 and more times 128 channels, then to (B, 512)."""
+    halvings = max(1, round(log2(size / _LAST_MAP)))
+    strided = halvings > 1
+    stages: list[nn.Module] = [_convolution(3, _STEM, kernel=5, stride=2) if strided else _convolution(3, _STEM)]
+    width, pools = _STEM, halvings - strided
+    for depth in range(max(2, pools)):
+        wider = min(2 * width, _WIDEST)
+        stage = _convolution(width, wider)
+        if depth < pools:
+            stage.append(nn.MaxPool2d(2))
+        stages.append(stage)
+        width = wider
+    stages.append(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()))
+    return Network(stages, feature_dim=4 * width)
 
 
 def _convolution(width: int, wider: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

@@ -8,8 +8,8 @@ from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
+from regraft.data.decoding import decoded
 from regraft.data.examples import Examples
-from regraft.data.images import decoded
 from regraft.data.splits import align_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
@@ -26,6 +26,8 @@ class Evaluate:
     """The run's folder."""
     data: Path | None = None
     """Folder with one folder of pictures per class (the run's class names), or a CSV of paths and labels."""
+    label: str = "label"
+    """The column of a table that holds the labels."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -39,11 +41,11 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     if options.data is None:
         raise UserError("option 'data' is missing: regraft evaluate RUN --data DIR")
     model, backbone = artifacts.load(options.run)
-    found = read(options.data, at_least=1)
+    found = read(options.data, at_least=1, label=options.label)
     empty = Examples((), (), (), None, model.classes)
     examples = align_classes(empty, found)
     task = Classification(classes=model.classes)
-    holdout = whole(examples, decoded(examples, backbone.preprocess.size, runs.cache_folder()))
+    holdout = whole(examples, decoded(examples, backbone.preprocess, runs.cache_folder()))
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)
     skipped = [[str(s.path), s.reason] for s in found.skipped]
     return {"run": str(options.run), "data": str(options.data), "examples": len(examples), "skipped": skipped} | {

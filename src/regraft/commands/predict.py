@@ -7,33 +7,33 @@ from regraft import artifacts
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
-from regraft.prediction import predict_paths
+from regraft.prediction import predict_items
 
 
 @settings
 class Predict:
-    """The likeliest class of each picture, with its probability."""
+    """The likeliest class of each example, with its probability."""
 
     run: Annotated[Path, "positional"]
     """The run's folder."""
-    paths: Annotated[tuple[Path, ...], "positional"] = ()
-    """Pictures, or folders of pictures."""
+    paths: Annotated[tuple[str, ...], "positional"] = ()
+    """Files, folders or tables of examples; or texts."""
     top: int = 1
-    """How many classes to name for each picture."""
+    """How many classes to name for each example."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
 
 def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
-    """Predictions in the order of the paths; unreadable pictures are listed under ``skipped``.
+    """Predictions in the order of the paths; what cannot be read is listed under ``skipped``.
 
     Raises:
-        UserError: there is no model, no path, or no readable picture.
+        UserError: there is no model, no path, or nothing that can be read.
     """
     if not options.paths:
         raise UserError("no pictures given: regraft predict RUN PATH [PATH ...]")
     model, backbone = artifacts.load(options.run)
-    found, skipped = predict_paths(model, backbone, options.paths, options.device)
+    found, skipped = predict_items(model, backbone, options.paths, options.device)
     predictions = [{"path": path, "classes": ranked[: max(1, options.top)]} for path, ranked in found]
     return {"run": str(options.run), "predictions": predictions, "skipped": skipped}
 

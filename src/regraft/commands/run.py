@@ -29,9 +29,11 @@ class Run:
     """
 
     target: Path | None = None
-    """Folder with one folder of pictures per class, or a CSV of paths and labels."""
+    """Folder with one folder of pictures per class, or a CSV with the columns path (or text) and label."""
     source: tuple[str, ...] = ()
-    """timm:ARCH or torchvision:ARCH (with @FILE for local weights), data:DIR, or a run's folder; repeatable."""
+    """timm:ARCH or torchvision:ARCH (@FILE for local weights), hf:NAME, data:DIR, or a run's folder; repeatable."""
+    label: str = "label"
+    """The column of tables that holds the labels."""
     test: Path | None = None
     """Labelled pictures to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
@@ -46,8 +48,8 @@ class Run:
     """Repetitions of the winner and of scratch."""
     seed: int = 0
     """Seed of everything random."""
-    backbone: str = "small:conv"
-    """The network that data: sources are trained in, as kind:architecture."""
+    backbone: str = "small"
+    """The network that data: sources are trained in, as kind:architecture; small suits the kind of examples."""
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
@@ -129,7 +131,7 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
-    return Request(options.target, options.test, options.unlabeled, options.shots, options.seed)
+    return Request(options.target, options.test, options.unlabeled, options.shots, options.seed, options.label)
 
 
 def _command(options: Run) -> str:

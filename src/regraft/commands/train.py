@@ -28,8 +28,10 @@ class Train:
 
     data: Path | None = None
     """Folder with one folder of pictures per class, or a CSV of paths and labels."""
-    backbone: str = "small:conv"
-    """The network, as kind:architecture: small:conv, timm:ARCH or torchvision:ARCH."""
+    label: str = "label"
+    """The column of a table that holds the labels."""
+    backbone: str = "small"
+    """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"
@@ -54,7 +56,7 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     clock = runs.Clock(journal, None)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
     backbone = backbone_for(options.backbone, examples)
-    dataset = bench.dataset(examples, backbone.preprocess.size)
+    dataset = bench.dataset(examples, backbone.preprocess)
     kept, aside = (dataset.take(part) for part in holdout_split(examples, 0.1, options.seed))
     model = train_model(kept, backbone, "training", bench)
     task = Classification(classes=examples.classes)
@@ -71,11 +73,11 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
     if options.resume is not None:
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
         assert options.data is not None
-        return folder, options, read(options.data)
+        return folder, options, read(options.data, label=options.label)
     if options.data is None:
-        raise UserError("option 'data' is missing: regraft train --data DIR --backbone small:conv")
+        raise UserError("option 'data' is missing: regraft train --data DIR --backbone small")
     detect(options.device, options.precision)
-    examples = read(options.data)
+    examples = read(options.data, label=options.label)
     backbone_for(options.backbone, examples).build(pretrained=False)
     plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
     return runs.create(options.out, options.data.resolve().stem, plain), options, examples

@@ -15,7 +15,8 @@ from regraft.core.errors import unknown
 
 ROOT = Path(__file__).parent.parent
 KINDS = (
-    "readers", "backbones", "tasks", "heads", "divergences", "scores", "terms", "edits", "selectors", "methods",
+    "readers", "preprocessing", "backbones", "tasks", "heads", "divergences", "scores", "terms", "edits", "selectors",
+    "methods",
 )  # fmt: skip
 
 

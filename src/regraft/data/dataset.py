@@ -11,26 +11,26 @@ from regraft.data.examples import Examples
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples with their decoded pictures: ``pixels`` (M, S, S, 3) uint8, of which ``rows`` (N,) are the examples'.
+    """Decoded examples: ``arrays`` (M, ...), of which ``rows`` (N,) are the examples'; see `decoding.Form`.
 
-    ``pixels`` may be a memory map: nothing is copied until a batch is drawn.
+    ``arrays`` may be a memory map: nothing is copied until a batch is drawn.
     """
 
     examples: Examples
-    pixels: np.ndarray
+    arrays: np.ndarray
     rows: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Dataset":
-        """The examples at ``indices``, over the same pictures."""
+        """The examples at ``indices``, over the same arrays."""
         index = np.asarray(indices, dtype=np.int64)
-        return Dataset(self.examples.take(index), self.pixels, self.rows[index])
+        return Dataset(self.examples.take(index), self.arrays, self.rows[index])
 
     def unlabelled(self) -> "Dataset":
-        """The same pictures without their labels."""
-        return Dataset(self.examples.unlabelled(), self.pixels, self.rows)
+        """The same examples without their labels."""
+        return Dataset(self.examples.unlabelled(), self.arrays, self.rows)
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -59,6 +59,6 @@ class Domain:
     validation: Dataset | None = None
 
 
-def whole(examples: Examples, pixels: np.ndarray) -> Dataset:
-    """A dataset of all ``pixels`` (N, S, S, 3), one for each example."""
-    return Dataset(examples, pixels, np.arange(len(examples)))
+def whole(examples: Examples, arrays: np.ndarray) -> Dataset:
+    """A dataset of all ``arrays`` (N, ...), one for each example."""
+    return Dataset(examples, arrays, np.arange(len(examples)))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +26,11 @@ class Skipped:
 class Examples:
     """N examples in a fixed order.
 
-    ``ids`` (N): unique and stable, the path relative to the root in posix form. ``digests`` (N): of the content, so
-    equal files have equal digests. ``paths`` (N). ``labels`` (N,) int64, indices into ``classes``; None means withheld.
-    ``groups`` (N): what must stay on one side of every split (a patient, a video); None means that there are none.
-    ``skipped``: the files that could not be examples.
+    ``kind``: of the raw material, such as ``image`` or ``text``. ``ids`` (N): unique and stable, for files the path
+    relative to the root in posix form. ``digests`` (N): of the content, so equal examples have equal digests.
+    ``items`` (N): what is decoded: the path of a picture, or a text. ``labels`` (N,) int64, indices into ``classes``;
+    None means withheld. ``groups`` (N): what must stay on one side of every split (a patient, a video); None means that
+    there are none. ``skipped``: the files that could not be examples.
 
     Raises:
         ValueError: the lengths differ or a label is not an index into ``classes``.
@@ -36,14 +38,15 @@ class Examples:
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
-    paths: tuple[Path, ...]
+    items: tuple[Any, ...]
     labels: np.ndarray | None
     classes: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
+    kind: str = "image"
 
     def __post_init__(self) -> None:
-        columns = [c for c in (self.digests, self.paths, self.labels, self.groups) if c is not None]
+        columns = [c for c in (self.digests, self.items, self.labels, self.groups) if c is not None]
         if any(len(column) != len(self.ids) for column in columns):
             raise ValueError(f"columns of different lengths: {[len(self.ids), *map(len, columns)]}")
         if self.labels is not None and len(self.labels):
@@ -54,6 +57,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def noun(self) -> str:
+        """What one example is called."""
+        return {"image": "picture", "audio": "recording", "table": "row"}.get(self.kind, self.kind)
+
     def take(self, indices: Sequence[int] | np.ndarray) -> "Examples":
         """The examples at ``indices`` (or where a boolean mask holds), in that order; same classes, nothing skipped."""
         chosen = np.asarray(indices)
@@ -61,10 +69,11 @@ class Examples:
         return Examples(
             ids=tuple(self.ids[i] for i in chosen),
             digests=tuple(self.digests[i] for i in chosen),
-            paths=tuple(self.paths[i] for i in chosen),
+            items=tuple(self.items[i] for i in chosen),
             labels=None if self.labels is None else self.labels[chosen],
             classes=self.classes,
             groups=None if self.groups is None else tuple(self.groups[i] for i in chosen),
+            kind=self.kind,
         )
 
     def unlabelled(self) -> "Examples":
@@ -80,5 +89,5 @@ class Examples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the contents, in order; not of labels and names, because what is computed from pixels ignores them."""
+        """Of the contents, in order; not of labels and names, because what is decoded ignores them."""
         return hashlib.blake2b("".join(self.digests).encode(), digest_size=16).hexdigest()

@@ -1,23 +1,17 @@
-"""Pictures to pixels, once: decoded in threads, cut square, remembered on disk."""
+"""Pictures to pixels: decoded in threads, cut square."""
 
-import contextlib
-import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
-from regraft.data.examples import PICTURES, Examples
+from regraft.data.examples import PICTURES
 
-_LOG = logging.getLogger("regraft")
-_BLOCK = 64 * 2**20  # bytes of pixels decoded between two writes: bounds the memory that a first reading takes
 _HEADERS = 200  # pictures whose size is looked at: enough for a median
 _UPRIGHT = {  # the EXIF orientation and what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -68,54 +62,6 @@ def native_size(paths: Sequence[Path]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return int(np.median([_short_side(paths[i]) for i in chosen]))
-
-
-def decoded(examples: Examples, size: int, cache: Path | None) -> np.ndarray:
-    """``decode`` of ``examples``, remembered in ``cache`` as a read-only memory map; decoded afresh if that is damaged.
-
-    Keyed by the contents in their order: decode a set whole and index the result, rather than decoding its parts. If
-    the cache cannot be written (a full disk), the pixels are kept in memory and one warning is logged.
-
-    Returns:
-        (N, size, size, 3) uint8.
-
-    Raises:
-        UserError: a picture cannot be read.
-    """
-    if cache is None or not len(examples):
-        return decode(examples.paths, size)
-    file = cache / "pixels" / f"{examples.fingerprint}-{size}.npy"
-    shape = (len(examples), size, size, 3)
-    pixels = _recall(file, shape)
-    if pixels is None:
-        try:
-            _remember(file, examples.paths, size)
-        except OSError as error:
-            _LOG.warning("cannot write %s (%s); pixels are kept in memory for this run", file, error.strerror or error)
-        else:
-            pixels = _recall(file, shape)
-    return decode(examples.paths, size) if pixels is None else pixels
-
-
-def trim(cache: Path, limit_bytes: int) -> int:
-    """Remove the least recently used files below ``cache`` until at most ``limit_bytes`` are left; bytes removed.
-
-    A file that a process has mapped stays readable to it after its removal (on POSIX systems).
-    """
-    found = []
-    for path in cache.rglob("*"):
-        with contextlib.suppress(OSError):  # another process may be trimming too
-            status = path.stat()
-            if path.is_file():
-                found.append((max(status.st_atime_ns, status.st_mtime_ns), status.st_size, path))
-    excess = sum(size for _, size, _ in found) - limit_bytes
-    removed = 0
-    for _, size, path in sorted(found):
-        if removed >= excess:
-            break
-        path.unlink(missing_ok=True)
-        removed += size
-    return removed
 
 
 def _square(path: Path, size: int) -> np.ndarray:
@@ -171,38 +117,3 @@ def _short_side(path: Path) -> int:
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"the picture {path} cannot be read ({error or type(error).__name__}); restore it or remove it")
-
-
-def _recall(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The remembered pixels, or None where there are none or the file is damaged."""
-    try:
-        pixels = np.lib.format.open_memmap(file, mode="r")  # np.load would also open archives and pickles
-    except Exception:  # whatever is wrong with the file, it is made again
-        return None
-    if pixels.shape != shape or pixels.dtype != np.uint8:
-        return None
-    with contextlib.suppress(OSError):  # a cache that may only be read is still a cache
-        os.utime(file)  # used now: see trim
-    return pixels
-
-
-def _remember(file: Path, paths: Sequence[Path], size: int) -> None:
-    """Decode into ``file`` in blocks; nothing is left of it unless all of it was written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
-        try:
-            # Plain writes, not a writable map: on a full disk a write raises, a map kills the process.
-            _write(temporary.file, paths, size)
-            temporary.close()
-            os.replace(temporary.name, file)
-        except BaseException:
-            os.unlink(temporary.name)
-            raise
-
-
-def _write(file: IO[bytes], paths: Sequence[Path], size: int) -> None:
-    shape = (len(paths), size, size, 3)
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    step = max(1, _BLOCK // (size * size * 3))
-    for start in range(0, len(paths), step):
-        file.write(decode(paths[start : start + step], size).data)

@@ -1,9 +1,13 @@
 """The contract of readers, and ``read``, which finds the reader that a path needs."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from regraft.core import catalog
 from regraft.core.config import build, settings
@@ -20,6 +24,8 @@ class Reader(ABC):
 
     labelled: bool = True
     """Read labels; if not, whatever could tell them is ignored and every example is taken."""
+    label: str = "label"
+    """The column of a table that holds the labels."""
 
     @staticmethod
     @abstractmethod
@@ -35,19 +41,20 @@ class Reader(ABC):
         """
 
 
-def read(path: str | Path, labelled: bool = True, at_least: int = 2) -> Examples:
+def read(path: str | Path, labelled: bool = True, at_least: int = 2, label: str = "label") -> Examples:
     """The examples at ``path``, by whichever reader of the catalogue fits.
 
     Args:
         path: a folder or file.
         labelled: whether labels are needed; if not, they are withheld.
         at_least: examples that each class needs, and classes (up to two): 2 to learn and judge, 1 for a test set.
+        label: the column of a table that holds the labels.
 
     Raises:
         UserError: nothing is there (with the nearest name), no reader fits, or the examples do not do.
     """
     path = Path(path)
-    examples = _reader(path, labelled).read(path)
+    examples = _reader(path, {"labelled": labelled, "label": label.strip().lower()}).read(path)
     if not len(examples):
         raise UserError(_nothing(path, examples))
     if labelled:
@@ -55,13 +62,26 @@ def read(path: str | Path, labelled: bool = True, at_least: int = 2) -> Examples
     return examples
 
 
-def _reader(path: Path, labelled: bool) -> Reader:
+def classified(names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Class indices (N,) of class names (N), and the classes in natural order."""
+    classes = tuple(sorted(set(names), key=natural))
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([index[name] for name in names], dtype=np.int64), classes
+
+
+def natural(text: str) -> tuple[list[str | int], str]:
+    """A sort key with numbers by their value; the text itself settles ties such as ``a1`` and ``a01``."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], text
+
+
+def _reader(path: Path, options: dict[str, Any]) -> Reader:
     if not path.exists():
         raise UserError(_missing(path))
     kinds = {name: catalog.find("readers", name) for name in catalog.names("readers")}
     for name, kind in kinds.items():
         if kind.matches(path):
-            reader: Reader = build(kind, {"labelled": labelled}, f"readers/{name}")
+            reader: Reader = build(kind, options, f"readers/{name}")
             return reader
     readable = "; ".join((kind.__doc__ or name).splitlines()[0].rstrip(".") for name, kind in kinds.items())
     what = f"a file of type {path.suffix!r}" if path.suffix else "a file without an ending"
@@ -80,29 +100,30 @@ def _missing(path: Path) -> str:
 def _nothing(path: Path, examples: Examples) -> str:
     """Why a set is empty: no candidates at all, or none of them readable."""
     if not examples.skipped:
-        return f"no pictures found in {path}; put pictures there, or give another path"
+        what = f"{examples.noun}s"
+        return f"no {what} found in {path}; put {what} there, or give another path"
     first = examples.skipped[0]
     return (
-        f"none of the {len(examples.skipped)} files in {path} can be read as a picture "
+        f"none of the {len(examples.skipped)} files in {path} can be read as a {examples.noun} "
         f"(the first: {first.path.name}: {first.reason}); replace them, or give another path"
     )
 
 
 def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
-    counts = examples.counts()
+    counts, what = examples.counts(), examples.noun
     if counts and all(name.lower() in _PARTS for name in counts):
         raise UserError(f"{path} holds parts of a data set, {_names(counts)}, not classes; give one of those folders")
     empty = [name for name, count in counts.items() if not count]
     if empty:
         raise UserError(
-            f"no readable picture in {path} for {_names(empty)}{_lost(examples)}; add pictures or remove the class"
+            f"no readable {what} in {path} for {_names(empty)}{_lost(examples)}; add {what}s or remove the class"
         )
     if len(counts) < min(at_least, 2):
         raise UserError(f"{path} has one class only, {_names(counts)}; give at least 2 classes to tell apart")
     few = [name for name, count in counts.items() if count < at_least]
     if few:
         raise UserError(
-            f"only {counts[few[0]]} readable picture in {path} for {_names(few)}{_lost(examples)}; "
+            f"only {counts[few[0]]} readable {what} in {path} for {_names(few)}{_lost(examples)}; "
             f"at least {at_least} are needed in each class: one to learn from, one to judge by"
         )
 

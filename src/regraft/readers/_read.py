@@ -26,9 +26,9 @@ def checked(listed: Examples) -> Examples:
     Each file is decoded once, in threads. A JPEG is decoded at an eighth of its size, which still reads the entire
     stream and so sees a truncation.
     """
-    results = _examine(listed.paths)
+    results = _examine(listed.items)
     good = [i for i, (_, fault) in enumerate(results) if not fault]
-    bad = tuple(Skipped(path, fault) for path, (_, fault) in zip(listed.paths, results, strict=True) if fault)
+    bad = tuple(Skipped(path, fault) for path, (_, fault) in zip(listed.items, results, strict=True) if fault)
     filled = replace(listed, digests=tuple(digest for digest, _ in results)).take(good)
     return replace(filled, skipped=listed.skipped + bad)
 

@@ -1,7 +1,6 @@
 """Pictures in folders."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples, Skipped
-from regraft.readers._base import Reader
+from regraft.readers._base import Reader, natural
 from regraft.readers._read import checked
 
 _SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"})  # hidden files by other names
@@ -74,9 +73,3 @@ def _closed(error: OSError) -> None:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name in _SYSTEM
-
-
-def natural(text: str) -> tuple[list[str | int], str]:
-    """A sort key with numbers by their value; the text itself settles ties such as ``a1`` and ``a01``."""
-    parts = re.split(r"(\d+)", text.casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], text

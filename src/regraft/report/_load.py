@@ -151,7 +151,9 @@ class Result(_Record):
 class Holdout(_Record):
     """The judged examples, in the order of the outputs."""
 
-    paths: list[str] = []
+    kind: str = "image"
+    items: list[str] = []
+    """The files of pictures, the texts themselves, or whatever says what an example is."""
     targets: list[int]
     classes: list[str]
 

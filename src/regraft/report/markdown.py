@@ -16,7 +16,7 @@ def markdown(contents: Contents) -> tuple[str, dict[str, bytes]]:
     """The text, and the files in ``figures/`` that it shows, by name."""
     found = [item for item in (contents.gain, contents.curve, contents.race_drawing, contents.confusion) if item]
     drawings = {f"{item.name}.svg": item.figure.file().encode() for item in (*found, *contents.maps)}
-    drawings |= {f"{_slug(group.name)}.png": sheet(group) for group in contents.groups if group.examples}
+    drawings |= {f"{_slug(group.name)}.png": sheet(group) for group in contents.groups if group.drawn}
     parts = [*_opening(contents), *_choice(contents), *_mistakes(contents), *_maps(contents)]
     parts += [*_reading(contents), *_closing(contents)]
     return "\n\n".join(part for part in parts if part) + "\n", drawings
@@ -80,9 +80,12 @@ def _maps(contents: Contents) -> list[str]:
 
 
 def _group(group: Group) -> str:
+    answers = [f"{safe(one.true)} as {safe(one.answer)} ({100 * one.sure:.0f}%)" for one in group.examples]
+    if group.examples and not group.drawn:
+        said = (f"- {safe(one.item[:240])}: {answer}" for one, answer in zip(group.examples, answers, strict=True))
+        return f"**{group.name}**, {group.total:,} in all; {group.meaning}.\n\n" + "\n".join(said)
     shown = f"![{safe(group.name)}](figures/{_slug(group.name)}.png)" if group.examples else "None to show."
-    answers = ", ".join(f"{safe(one.true)} as {safe(one.answer)} ({100 * one.sure:.0f}%)" for one in group.examples)
-    return f"**{group.name}**, {group.total:,} in all; {group.meaning}.\n\n{shown}\n\n{answers}".rstrip()
+    return f"**{group.name}**, {group.total:,} in all; {group.meaning}.\n\n{shown}\n\n{', '.join(answers)}".rstrip()
 
 
 def _reading(contents: Contents) -> list[str]:

@@ -20,18 +20,20 @@ _SHEET = 112
 
 @dataclass(frozen=True)
 class Example:
-    """One picture: its file, its class, the two answers (``scratch`` empty if unknown) and the answer's probability."""
+    """One example: its file or text, its class, the two answers (``scratch`` empty if unknown), how sure they are."""
 
-    path: str
+    item: str
     true: str
     answer: str
     scratch: str
     sure: float
-    thumbnail: Image.Image
+    thumbnail: Image.Image | None
 
     @property
     def uri(self) -> str:
-        """The thumbnail as a data URI."""
+        """The thumbnail as a data URI; empty for what cannot be drawn."""
+        if self.thumbnail is None:
+            return ""
         kind = "PNG" if self.small else "JPEG"
         buffer = BytesIO()
         self.thumbnail.save(buffer, kind, optimize=True, **({} if self.small else {"quality": 78}))
@@ -40,7 +42,7 @@ class Example:
     @property
     def small(self) -> bool:
         """Enlarged from a tiny picture: few colours in flat squares, which PNG keeps sharp."""
-        return bool(self.thumbnail.info.get("enlarged"))
+        return self.thumbnail is not None and bool(self.thumbnail.info.get("enlarged"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Group:
     total: int
     examples: tuple[Example, ...]
     missing: int = 0
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the examples are pictures."""
+        return any(one.thumbnail is not None for one in self.examples)
 
     @property
     def large(self) -> bool:
@@ -68,7 +75,7 @@ def answers(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def groups(folder: Folder) -> tuple[Group, ...]:
     """The groups that this run can show; none without outputs and paths of the holdout."""
     holdout = folder.holdout
-    if holdout is None or folder.chosen is None or len(holdout.paths) != len(holdout.targets):
+    if holdout is None or folder.chosen is None or len(holdout.items) != len(holdout.targets):
         return ()
     targets = np.asarray(holdout.targets)
     ours, sure = answers(folder.chosen)
@@ -112,14 +119,15 @@ def _spread(folder: Folder, members: np.ndarray, key: np.ndarray) -> Iterator[in
 def _example(folder: Folder, index: int) -> Example | None:
     assert folder.holdout is not None
     assert folder.chosen is not None
-    path, classes = folder.holdout.paths[index], folder.holdout.classes
-    thumbnail = _thumbnail(folder, path)
-    if thumbnail is None:
+    item, classes = folder.holdout.items[index], folder.holdout.classes
+    drawn = folder.holdout.kind == "image"
+    thumbnail = _thumbnail(folder, item) if drawn else None
+    if drawn and thumbnail is None:
         return None
     mean = folder.chosen.mean(0)[index]
     scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
     best = int(mean.argmax())
-    return Example(path, classes[folder.holdout.targets[index]], classes[best], scratch, float(mean[best]), thumbnail)
+    return Example(item, classes[folder.holdout.targets[index]], classes[best], scratch, float(mean[best]), thumbnail)
 
 
 def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
@@ -139,11 +147,14 @@ def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
 
 
 def sheet(group: Group) -> bytes:
-    """The group's thumbnails side by side as one PNG."""
-    wide = Image.new("RGB", ((_SHEET + 6) * len(group.examples) - 6, _SHEET), "#888")
-    for place, example in enumerate(group.examples):
-        how = Image.Resampling.NEAREST if example.small else Image.Resampling.LANCZOS
-        wide.paste(example.thumbnail.resize((_SHEET, _SHEET), how), ((_SHEET + 6) * place, 0))
+    """The group's thumbnails side by side as one PNG; none where nothing can be drawn."""
+    drawn = [(one.small, one.thumbnail) for one in group.examples if one.thumbnail is not None]
+    if not drawn:
+        return b""
+    wide = Image.new("RGB", ((_SHEET + 6) * len(drawn) - 6, _SHEET), "#888")
+    for place, (small, thumbnail) in enumerate(drawn):
+        how = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+        wide.paste(thumbnail.resize((_SHEET, _SHEET), how), ((_SHEET + 6) * place, 0))
     buffer = BytesIO()
     wide.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

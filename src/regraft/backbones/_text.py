@@ -1,0 +1,53 @@
+"""What text networks share: where a text ends, and how its tokens become one feature."""
+
+import torch
+from torch import Tensor, nn
+
+from regraft.backbones._base import Network
+from regraft.preprocessing._text import PAD
+
+
+def inside(tokens: Tensor) -> Tensor:
+    """Where (B, L) there is a token."""
+    return tokens != PAD
+
+
+def mean_of(states: Tensor, mask: Tensor) -> Tensor:
+    """The mean (B, D) of the states (B, L, D) of each text's tokens."""
+    weights = mask.unsqueeze(2).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1).clamp_min(1)
+
+
+def last_of(states: Tensor, mask: Tensor) -> Tensor:
+    """The state (B, D) of each text's last token."""
+    place = mask.sum(1).clamp_min(1) - 1
+    return states[torch.arange(len(states), device=states.device), place]
+
+
+class Convolved(nn.Module):
+    """Token embeddings, two convolutions over them, and their mean and maximum: (B, L) to (B, 4 * ``width``).
+
+    Reference: Kim, Convolutional neural networks for sentence classification, EMNLP 2014.
+    """
+
+    def __init__(self, tokens: int, width: int = 96) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, width)
+        self.near = nn.Conv1d(width, 2 * width, 3, padding=1)
+        self.far = nn.Conv1d(2 * width, 2 * width, 3, padding=1)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token numbers to features."""
+        mask = inside(tokens)
+        silent = ~mask.unsqueeze(1)
+        x = self.dropout(self.embedding(tokens.clamp_min(0))).transpose(1, 2).masked_fill(silent, 0.0)
+        x = self.near(x).relu().masked_fill(silent, 0.0)
+        x = (x + self.far(x).relu()).masked_fill(silent, 0.0)
+        return torch.cat([mean_of(x.transpose(1, 2), mask), x.amax(2)], 1)
+
+
+def convolved(tokens: int) -> Network:
+    """The small text network for a vocabulary of ``tokens``."""
+    network = Convolved(tokens)
+    return Network([network], 4 * network.embedding.embedding_dim, [network.embedding, network.near, network.far])

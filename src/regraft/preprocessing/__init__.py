@@ -1,0 +1,1 @@
+"""How examples become the tensors that networks expect."""

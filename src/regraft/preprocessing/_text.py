@@ -1,0 +1,61 @@
+"""What tokenised text has in common, whoever made the tokens."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regraft.augment import Augment
+from regraft.core.config import settings
+from regraft.preprocessing._base import Preprocess
+
+PAD = -1
+"""Where a text has ended. Not a token of any vocabulary: some have none for it."""
+
+
+@settings
+class Text(Preprocess):
+    """Texts as the numbers of their tokens (N, L), cut at ``length`` and filled up with -1."""
+
+    kind: ClassVar[str] = "text"
+
+    length: int = 64
+    """Tokens of a text that are read, at most."""
+
+    @abstractmethod
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """The numbers of the tokens of each text, at most ``length``, at least one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `Preprocess.shape`."""
+        return (self.length,)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """See `Preprocess.dtype`."""
+        return np.dtype(np.int32)
+
+    def decode(self, items: Sequence[Any]) -> np.ndarray:
+        """Texts to token numbers (N, L)."""
+        found = np.full((len(items), self.length), PAD, np.int32)
+        for row, tokens in zip(found, self.tokenize(items), strict=True):
+            row[: len(tokens)] = tokens
+        return found
+
+    def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
+        """Token numbers (B, l) int64, cut at the longest text of the batch."""
+        longest = max(1, int((arrays != PAD).sum(1).max(initial=1)))
+        return torch.from_numpy(np.ascontiguousarray(arrays[:, :longest]).astype(np.int64))
+
+    def sample(self, count: int) -> Tensor:
+        """See `Preprocess.sample`."""
+        return torch.zeros(count, self.length, dtype=torch.int64)
+
+
+def fitting(lengths: Sequence[int], most: int) -> int:
+    """The length, a multiple of 8 up to ``most``, that 99 of 100 texts fit into."""
+    return int(min(most, 8 * -(-int(np.quantile(lengths, 0.99)) // 8)))

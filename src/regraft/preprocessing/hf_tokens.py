@@ -1,0 +1,51 @@
+"""Text by the tokenizer that a Hugging Face network was trained with."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.preprocessing._text import Text
+
+
+@settings
+class HfTokens(Text):
+    """Text by the tokenizer of a Hugging Face model, with the special tokens that it adds."""
+
+    tokenizer: str
+    """Name on the hub, or folder with the tokenizer's files."""
+
+    @property
+    def key(self) -> str:
+        """See `Preprocess.key`."""
+        return f"hf-{hashlib.blake2b(self.tokenizer.encode(), digest_size=8).hexdigest()}-{self.length}"
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `Text.tokenize`."""
+        tokenizer = load(self.tokenizer)
+        found = tokenizer(list(texts), truncation=True, max_length=self.length, padding=False)["input_ids"]
+        empty = next((i for i in (tokenizer.unk_token_id, tokenizer.eos_token_id) if i is not None), 0)
+        return [ids or [empty] for ids in found]
+
+
+@cache
+def load(name: str) -> Any:
+    """The tokenizer ``name``.
+
+    Raises:
+        UserError: it is not there, or transformers is not installed.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise UserError("hf: sources need the extra 'hf': pip install 'regraft[hf]'") from error
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        place = f"in the folder {name}" if Path(name).is_dir() else f"for {name!r} on this machine"
+        raise UserError(
+            f"there is no tokenizer {place}; bring its files (tokenizer.json, or vocab.txt with tokenizer_config.json)"
+        ) from error

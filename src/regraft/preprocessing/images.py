@@ -1,0 +1,64 @@
+"""Pictures: cut square, scaled, normalised."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regraft.augment import Augment
+from regraft.core.config import settings
+from regraft.data.images import decode
+from regraft.preprocessing._base import Preprocess
+
+
+@settings
+class Images(Preprocess):
+    """The short side resized to ``size``, the centre cut out square, scaled to [0, 1], normalised."""
+
+    kind: ClassVar[str] = "image"
+    varies: ClassVar[bool] = True
+
+    size: int
+    """Pixels on a side."""
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """Subtracted from each channel after scaling to [0, 1]."""
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """Divides each channel after the mean is subtracted."""
+
+    @property
+    def key(self) -> str:
+        """See `Preprocess.key`."""
+        return f"image-{self.size}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `Preprocess.shape`."""
+        return self.size, self.size, 3
+
+    @property
+    def dtype(self) -> np.dtype:
+        """See `Preprocess.dtype`."""
+        return np.dtype(np.uint8)
+
+    def decode(self, items: Sequence[Path]) -> np.ndarray:
+        """Files to pixels (N, S, S, 3)."""
+        return decode(items, self.size)
+
+    def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
+        """Pixels (B, S, S, 3) as normalised inputs (B, 3, S, S), channels last in memory."""
+        x = torch.from_numpy(np.ascontiguousarray(arrays))
+        top = 255.0
+        if augment is not None and draws is not None:
+            x, top = augment.apply(x.permute(0, 3, 1, 2).float().div_(255), draws).permute(0, 2, 3, 1), 1.0
+        # On whole rows of pixels: three channels at a time would leave the processor's vector units idle.
+        scale = torch.tensor(self.std).mul(top).reciprocal().repeat(x.shape[2])
+        offset = torch.tensor(self.mean).div(torch.tensor(self.std)).repeat(x.shape[2])
+        rows = x.contiguous().flatten(2).float().mul_(scale).sub_(offset)
+        return rows.view(x.shape).permute(0, 3, 1, 2)
+
+    def sample(self, count: int) -> Tensor:
+        """See `Preprocess.sample`."""
+        return torch.rand(count, 3, self.size, self.size, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -1,0 +1,71 @@
+"""Text by a vocabulary of its own."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from regraft.core.config import settings
+from regraft.core.errors import UserError
+from regraft.preprocessing._text import Text
+
+SIZE = 8000
+"""Tokens of a learned vocabulary, at most."""
+UNKNOWN = "[UNK]"
+
+
+@settings
+class Subwords(Text):
+    """Text by subwords of a vocabulary that was learned from the examples: WordPiece, in lower case.
+
+    Chinese characters stand alone, as they are not separated by spaces.
+    Reference: Wu et al., Google's neural machine translation system, arXiv:1609.08144, section 4.1.
+    """
+
+    vocabulary: tuple[str, ...] = ()
+    """Token ``i`` is the ``i``-th; the first stands for everything unknown."""
+
+    @property
+    def key(self) -> str:
+        """See `Preprocess.key`."""
+        known = hashlib.blake2b("\n".join(self.vocabulary).encode(), digest_size=8).hexdigest()
+        return f"subwords-{known}-{self.length}"
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `Text.tokenize`."""
+        found = _tokenizer(self.vocabulary).encode_batch(list(texts))
+        return [encoding.ids[: self.length] or [0] for encoding in found]
+
+
+def learned(texts: Sequence[str], size: int = SIZE) -> tuple[str, ...]:
+    """A vocabulary of at most ``size`` subwords, learned from ``texts``; always the same for the same texts."""
+    library = _library()
+    tokenizer = _blank(library.models.WordPiece(unk_token=UNKNOWN))
+    trainer = library.trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=[UNKNOWN], min_frequency=2, show_progress=False
+    )
+    tokenizer.train_from_iterator(sorted(texts), trainer)
+    vocabulary = tokenizer.get_vocab()
+    return (UNKNOWN, *sorted(name for name in vocabulary if name != UNKNOWN))
+
+
+@cache
+def _tokenizer(vocabulary: tuple[str, ...]) -> Any:
+    places = {name: i for i, name in enumerate(vocabulary)}
+    return _blank(_library().models.WordPiece(places, unk_token=UNKNOWN, max_input_chars_per_word=100))
+
+
+def _blank(model: Any) -> Any:
+    library = _library()
+    tokenizer = library.Tokenizer(model)
+    tokenizer.normalizer = library.normalizers.BertNormalizer(strip_accents=False, lowercase=True)
+    tokenizer.pre_tokenizer = library.pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _library() -> Any:
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise UserError("text needs the extra 'text': pip install 'regraft[text]'") from error
+    return tokenizers

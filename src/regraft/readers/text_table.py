@@ -1,0 +1,44 @@
+"""Texts listed in a table."""
+
+import hashlib
+from pathlib import Path
+
+from regraft.core.config import settings
+from regraft.data.examples import Examples, Skipped
+from regraft.readers._base import Reader, classified
+from regraft.readers._rows import ENDINGS, Rows, header, load
+
+
+@settings
+class TextTable(Reader):
+    """A CSV file with a header and the columns text and label (or what --label names).
+
+    A column ``group`` keeps texts together in every split (an empty one stands alone); other columns are ignored.
+    Commas, semicolons and tabs separate; a byte-order mark is fine. Rows without a text are skipped. Texts are in the
+    order of the file, classes in natural order.
+    """
+
+    @staticmethod
+    def matches(path: Path) -> bool:
+        """A file that ends in .csv or .tsv and has a column text."""
+        return path.is_file() and path.suffix.lower() in ENDINGS and "text" in header(path)
+
+    def read(self, path: Path) -> Examples:
+        """The texts that ``path`` lists.
+
+        Raises:
+            UserError: a column is missing (with the nearest name), or a row has a text but no label.
+        """
+        table = load(path)
+        kept = [i for i, cell in enumerate(table.cells) if cell["text"]]
+        full = Rows(path, table.columns, tuple(table.numbers[i] for i in kept), tuple(table.cells[i] for i in kept))
+        full.need(*((self.label,) if self.labelled else ()))
+        empty = sorted(set(table.numbers) - set(full.numbers))
+        texts = tuple(cell["text"] for cell in full.cells)
+        labels, classes = classified([cell[self.label] for cell in full.cells]) if self.labelled else (None, ())
+        ids = tuple(f"row {number}" for number in full.numbers)
+        grouped = "group" in table.columns
+        groups = tuple(cell["group"] or name for cell, name in zip(full.cells, ids, strict=True)) if grouped else None
+        digests = tuple(hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts)
+        skipped = tuple(Skipped(path, f"row {number} has no text") for number in empty)
+        return Examples(ids, digests, texts, labels, classes, groups, skipped, "text")
