@@ -20,7 +20,7 @@ class Descent:
     batch_size: int = 32
     """Examples of each stream in a step; fewer if the stream has fewer."""
     rate: float = 1e-3
-    """Largest learning rate, that of the deepest layers."""
+    """Largest learning rate: that of the head and, for convolutional networks, of the deepest layers."""
     optimizer: str = "adamw"
     """``adamw``, ``sgd`` (with momentum) or ``rmsprop``."""
     momentum: float = 0.9
@@ -61,7 +61,9 @@ def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optim
     groups = []
     for depth, parameters in enumerate(depths):
         last = depth == len(depths) - 1
-        factor = options.head_factor if last else options.layer_decay ** (len(depths) - 2 - depth)
+        factor = (
+            options.head_factor if last else model.backbone.tempo * options.layer_decay ** (len(depths) - 2 - depth)
+        )
         groups += [{"params": parameters, "factor": factor}] if parameters else []
     extra = [p for p in bound.parameters() if p.requires_grad]
     groups += [{"params": extra, "factor": options.head_factor}] if extra else []

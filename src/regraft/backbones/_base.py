@@ -11,13 +11,16 @@ from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.preprocessing._base import Preprocess
 
+TRANSFORMER_TEMPO = 0.1
+"""Rates of transformers relative to those of convolutional networks: 1e-4 where these take 1e-3, as is the habit."""
+
 
 class Network(nn.Module):
     """Stages in depth order, applied one after the other: inputs (B, ...) to pooled features (B, D).
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
-    parameters lie deeper.
+    parameters lie deeper. ``tempo``: factor on its learning rates.
     """
 
     def __init__(
@@ -27,12 +30,19 @@ class Network(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.feature_dim = feature_dim
         self.inner_blocks = None if blocks is None else list(blocks)  # a plain list: these are registered in the stages
+        self.tempo = TRANSFORMER_TEMPO if _normalises_examples(self) else 1.0
 
     def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Apply stages ``start`` to ``stop`` (all the rest by default)."""
         for stage in self.stages[start:stop]:
             x = stage(x)
         return x
+
+
+def _normalises_examples(network: nn.Module) -> bool:
+    """Whether each example is normalised by itself, as in transformers and their kin, and none by its batch."""
+    names = [type(m).__name__ for m in network.modules()]
+    return any(n.endswith(("LayerNorm", "RMSNorm")) for n in names) and not any("BatchNorm" in n for n in names)
 
 
 class Backbone(ABC):
