@@ -10,6 +10,8 @@ from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.preprocessing._text import Text
 
+_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+
 
 @settings
 class HfTokens(Text):
@@ -43,6 +45,8 @@ def load(name: str) -> Any:
     except ImportError as error:
         raise UserError("hf: sources need the extra 'hf': pip install 'regraft[hf]'") from error
     try:
+        if Path(name).is_dir() and not any((Path(name) / file).exists() for file in _FILES):
+            raise OSError("none of its files")  # the library would make an empty one
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         place = f"in the folder {name}" if Path(name).is_dir() else f"for {name!r} on this machine"

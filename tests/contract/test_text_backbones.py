@@ -1,0 +1,155 @@
+"""Laws of text networks: padding changes nothing, features are the library's own, what is saved needs nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from regraft import artifacts
+from regraft.backbones._base import Backbone
+from regraft.backbones.hf import Hf
+from regraft.backbones.small import Small
+from regraft.core.config import build, to_plain
+from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+from regraft.model import Model, blocks
+from regraft.preprocessing.subwords import learned
+from regraft.tasks.classification import Classification
+
+transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
+tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+TEXTS = ("where is my card", "i want my money back", "my card is lost", "银行卡丢了", "send the money") * 2
+SHAPE = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "max_position_embeddings": 48}
+CONFIGS = {
+    "bert": lambda n: transformers.BertConfig(vocab_size=n, intermediate_size=64, **SHAPE),
+    "distilbert": lambda n: transformers.DistilBertConfig(
+        vocab_size=n, dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=48
+    ),
+    "roberta": lambda n: transformers.RobertaConfig(vocab_size=n, intermediate_size=64, pad_token_id=0, **SHAPE),
+    "gpt2": lambda n: transformers.GPT2Config(vocab_size=n, n_embd=32, n_layer=3, n_head=2, n_positions=48),
+    "llama": lambda n: transformers.LlamaConfig(
+        vocab_size=n, intermediate_size=64, num_key_value_heads=2, pad_token_id=None, **SHAPE
+    ),
+    "t5": lambda n: transformers.T5Config(vocab_size=n, d_model=32, d_kv=16, d_ff=64, num_layers=3, num_heads=2),
+}
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    ids = tuple(map(str, range(len(TEXTS))))
+    return Examples(ids, ids, TEXTS, np.arange(len(TEXTS)) % 2, ("a", "b"), kind="text")
+
+
+def folder_of(family: str, root: Path) -> Path:
+    """A small random network of the family with a tokenizer, as the library saves them."""
+    vocabulary = ("[PAD]", *learned(TEXTS))
+    inner = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]")
+    )
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    pad = {} if family in ("gpt2", "llama") else {"pad_token": "[PAD]"}  # these come without one
+    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]", **pad).save_pretrained(root)
+    torch.manual_seed(0)
+    transformers.AutoModel.from_config(CONFIGS[family](len(vocabulary))).save_pretrained(root)
+    return root
+
+
+@pytest.fixture(scope="module", params=[*CONFIGS, "small"])
+def backbone(request, tmp_path_factory, examples) -> Backbone:
+    if request.param == "small":
+        return Small().suited(examples)
+    return Hf(arch=str(folder_of(request.param, tmp_path_factory.mktemp(request.param)))).suited(examples)
+
+
+def made(backbone: Backbone):
+    torch.manual_seed(0)
+    return backbone.build().eval()
+
+
+def test_padding_changes_nothing(backbone):
+    network, preprocess = made(backbone), backbone.preprocess
+    arrays = preprocess.decode(TEXTS[:5])
+    with torch.no_grad():
+        together = network(preprocess.tensor(arrays))
+        alone = torch.cat([network(preprocess.tensor(arrays[i : i + 1])) for i in range(5)])
+    assert together.shape == (5, network.feature_dim)
+    assert (together - alone).abs().max() < 1e-5
+
+
+def test_features_are_the_librarys_own(backbone):
+    """Parity with the library: the mean of an encoder's last states, the last state of a decoder's, text by text."""
+    if isinstance(backbone, Small):
+        pytest.skip("the small network is our own")
+    library = transformers.AutoModel.from_pretrained(backbone.arch).eval()
+    library = library.get_encoder() if library.config.is_encoder_decoder else library
+    tokenizer = transformers.AutoTokenizer.from_pretrained(backbone.arch)
+    network = made(backbone)
+    for text in TEXTS[:5]:
+        with torch.no_grad():
+            states = library(**tokenizer(text, return_tensors="pt", return_token_type_ids=False)).last_hidden_state[0]
+            ours = network(backbone.preprocess.tensor(backbone.preprocess.decode([text])))[0]
+        wanted = states[-1] if library.config.model_type in ("gpt2", "llama") else states.mean(0)
+        assert (ours - wanted).abs().max() < 1e-5
+
+
+def test_blocks_are_in_depth_order_and_learn(backbone):
+    network = made(backbone).train()
+    held = [id(p) for block in blocks(network) for p in block.parameters()]
+    assert len(held) == len(set(held))
+    assert set(held) == {id(p) for p in network.parameters()}
+    assert len(blocks(network)) >= 3
+    network(backbone.preprocess.tensor(backbone.preprocess.decode(TEXTS))).square().sum().backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None] == []
+
+
+def test_what_is_saved_needs_nothing_else(backbone, tmp_path):
+    network = made(backbone)
+    model = Model(network, nn.Linear(network.feature_dim, 2), ("a", "b"))
+    artifacts.save(tmp_path / "saved", model, backbone, Classification(classes=("a", "b")), {})
+    (tmp_path / "saved").rename(tmp_path / "moved")
+    again, there = artifacts.load(tmp_path / "moved")
+    x = backbone.preprocess.tensor(backbone.preprocess.decode(TEXTS))
+    with torch.no_grad():
+        assert torch.equal(again(there.preprocess.tensor(there.preprocess.decode(TEXTS))), model.eval()(x))
+
+
+def test_options_round_trip(backbone):
+    plain = to_plain(backbone)
+    plain.pop("name")
+    assert build(type(backbone), plain) == backbone
+
+
+def test_transformers_learn_at_a_smaller_rate(backbone):
+    assert made(backbone).tempo == (1.0 if isinstance(backbone, Small) else 0.1)
+
+
+def test_pictures_are_refused(backbone, examples):
+    pictures = Examples(("0",), ("0",), (Path("0.png"),), None, ())
+    with pytest.raises(UserError, match="takes text, but the examples are image"):
+        Hf.suited(backbone, pictures) if isinstance(backbone, Hf) else Small.suited(backbone, pictures)
+
+
+def test_a_folder_without_a_tokenizer(tmp_path, examples):
+    root = folder_of("bert", tmp_path)
+    for file in root.glob("*token*"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"there is no tokenizer in the folder .*; bring its files"):
+        Hf(arch=str(root)).suited(examples)
+
+
+def test_a_folder_that_is_no_network(tmp_path, examples):
+    with pytest.raises(UserError, match=r"the folder .* is not a network that transformers can read"):
+        Hf(arch=str(tmp_path)).suited(examples)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"the folder .* is not a network that transformers can read"):
+        Hf(arch=str(tmp_path)).suited(examples)
+
+
+def test_a_hub_that_cannot_be_reached(examples, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"is not on this machine .* name that: hf:path/to/folder"):
+        Hf(arch="somebody/some-network").suited(examples)

@@ -1,0 +1,64 @@
+"""Text to token numbers: what a vocabulary learns, where a text is cut, and that nothing depends on chance."""
+
+import numpy as np
+import pytest
+import torch
+
+from regraft.core.config import build, to_plain
+from regraft.preprocessing._text import PAD, fitting
+from regraft.preprocessing.subwords import UNKNOWN, Subwords, learned
+
+TEXTS = ["the cat sat on the mat", "the dog sat", "a cat and a dog", "我的银行卡丢了", "银行卡在哪里", "我的钱"] * 2
+
+
+@pytest.fixture(scope="module")
+def words() -> Subwords:
+    return Subwords(vocabulary=learned(TEXTS), length=8)
+
+
+def test_the_vocabulary_does_not_depend_on_the_order_of_the_texts() -> None:
+    assert learned(TEXTS) == learned(TEXTS[::-1])
+    assert learned(TEXTS)[0] == UNKNOWN
+    assert {"cat", "the", "sat", "我"} <= set(learned(TEXTS))
+
+
+def test_numbers_are_places_in_the_vocabulary(words: Subwords) -> None:
+    (found,) = words.tokenize(["The CAT"])
+    assert [words.vocabulary[i] for i in found] == ["the", "cat"]
+
+
+def test_chinese_characters_stand_alone(words: Subwords) -> None:
+    (found,) = words.tokenize(["我的卡"])
+    assert [words.vocabulary[i] for i in found] == ["我", "的", "卡"]
+
+
+def test_what_is_unknown_is_the_first(words: Subwords) -> None:
+    assert words.tokenize(["☃", ""]) == [[0], [0]]
+
+
+def test_texts_are_cut_and_filled_up(words: Subwords) -> None:
+    found = words.decode(["the cat sat on the mat and a dog sat on the mat", "a dog"])
+    assert found.shape == (2, 8)
+    assert found.dtype == np.int32
+    assert (found[0] != PAD).all()
+    assert (found[1] != PAD).sum() == 2
+    assert words.tensor(found[1:]).shape == (1, 2)
+    assert words.tensor(found).dtype == torch.int64
+
+
+def test_other_words_have_another_key(words: Subwords) -> None:
+    assert words.key != Subwords(vocabulary=words.vocabulary[:-1], length=8).key
+    assert words.key != Subwords(vocabulary=words.vocabulary, length=16).key
+
+
+def test_options_round_trip(words: Subwords) -> None:
+    plain = to_plain(words)
+    assert plain.pop("name") == "subwords"
+    assert build(Subwords, plain) == words
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "fits"), [([3] * 99 + [500], 128, 8), ([9] * 10, 128, 16), ([300], 128, 128)]
+)
+def test_the_length_that_nearly_all_fit_into(lengths: list[int], most: int, fits: int) -> None:
+    assert fitting(lengths, most) == fits
