@@ -29,7 +29,7 @@ from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
-KINDS = ("timm", "torchvision", "hf", "data", "runs")
+KINDS = ("timm", "torchvision", "hf", "glove", "data", "runs")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
+from regraft.backbones._vectors import rows_of
+from regraft.backbones.glove import Glove
 from regraft.backbones.hf import Hf
 from regraft.backbones.small import Small
 from regraft.core.config import build, to_plain
@@ -16,6 +18,7 @@ from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.model import Model, blocks
 from regraft.preprocessing.subwords import learned
+from regraft.preprocessing.words import split
 from regraft.tasks.classification import Classification
 
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
@@ -58,10 +61,20 @@ def folder_of(family: str, root: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=[*CONFIGS, "small"])
+def vectors(file: Path, header: str = "") -> Path:
+    words = sorted({word for text in TEXTS[:4] for word in split(text)} - {"lost"})
+    rng = np.random.default_rng(0)
+    file.write_text(header + "".join(f"{w} {' '.join(f'{v:.4f}' for v in rng.normal(size=12))}\n" for w in words))
+    return file
+
+
+@pytest.fixture(scope="module", params=[*CONFIGS, "small", "average", "attention", "recurrent"])
 def backbone(request, tmp_path_factory, examples) -> Backbone:
     if request.param == "small":
         return Small().suited(examples)
+    if request.param not in CONFIGS:
+        file = vectors(tmp_path_factory.mktemp(request.param) / "vectors.txt")
+        return Glove(arch=request.param, weights=file).suited(examples)
     return Hf(arch=str(folder_of(request.param, tmp_path_factory.mktemp(request.param)))).suited(examples)
 
 
@@ -82,8 +95,8 @@ def test_padding_changes_nothing(backbone):
 
 def test_features_are_the_librarys_own(backbone):
     """Parity with the library: the mean of an encoder's last states, the last state of a decoder's, text by text."""
-    if isinstance(backbone, Small):
-        pytest.skip("the small network is our own")
+    if not isinstance(backbone, Hf):
+        pytest.skip("these networks are our own")
     library = transformers.AutoModel.from_pretrained(backbone.arch).eval()
     library = library.get_encoder() if library.config.is_encoder_decoder else library
     tokenizer = transformers.AutoTokenizer.from_pretrained(backbone.arch)
@@ -101,7 +114,7 @@ def test_blocks_are_in_depth_order_and_learn(backbone):
     held = [id(p) for block in blocks(network) for p in block.parameters()]
     assert len(held) == len(set(held))
     assert set(held) == {id(p) for p in network.parameters()}
-    assert len(blocks(network)) >= 3
+    assert len(blocks(network)) >= (3 if isinstance(backbone, Hf) else 1)
     network(backbone.preprocess.tensor(backbone.preprocess.decode(TEXTS))).square().sum().backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
@@ -124,13 +137,13 @@ def test_options_round_trip(backbone):
 
 
 def test_transformers_learn_at_a_smaller_rate(backbone):
-    assert made(backbone).tempo == (1.0 if isinstance(backbone, Small) else 0.1)
+    assert made(backbone).tempo == (0.1 if isinstance(backbone, Hf) else 1.0)
 
 
 def test_pictures_are_refused(backbone, examples):
     pictures = Examples(("0",), ("0",), (Path("0.png"),), None, ())
     with pytest.raises(UserError, match="takes text, but the examples are image"):
-        Hf.suited(backbone, pictures) if isinstance(backbone, Hf) else Small.suited(backbone, pictures)
+        backbone.suited(pictures)
 
 
 def test_a_folder_without_a_tokenizer(tmp_path, examples):
@@ -153,3 +166,41 @@ def test_a_hub_that_cannot_be_reached(examples, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=r"is not on this machine .* name that: hf:path/to/folder"):
         Hf(arch="somebody/some-network").suited(examples)
+
+
+@pytest.mark.parametrize("header", ["", "13 12\n"])
+def test_word_vectors_are_those_of_the_file(tmp_path, examples, header):
+    file = vectors(tmp_path / "vectors.vec", header)
+    found = Glove(arch=str(file)).suited(examples)
+    lines = {line.split()[0]: line.split()[1:] for line in file.read_text().splitlines()[bool(header) :]}
+    weight = made(found).stages[0].embedding.weight.detach()
+    assert found.text.vocabulary[1:] == tuple(lines)
+    for word, row in zip(found.text.vocabulary[1:], weight[1:], strict=True):
+        assert row.tolist() == pytest.approx([float(v) for v in lines[word]])
+    assert weight[0].tolist() == pytest.approx(weight[1:].mean(0).tolist(), abs=1e-6)
+    assert found.missed == pytest.approx(3 / 21, abs=1e-4)  # lost, send, the
+    assert f"{100 * found.missed:.1f}% of the target's words are unknown" in found.described
+
+
+def test_only_the_words_that_are_wanted_are_read_below_the_common_ones(tmp_path):
+    file = tmp_path / "v.txt"
+    file.write_text("the 1 2\nof 3 4\nrare x y\ncard 5 6\n\xff\xfe 7 8\ncard 9 9\n", encoding="latin-1")
+    assert dict(rows_of(file, {"card"}, 2)) == {"the": [1.0, 2.0], "of": [3.0, 4.0], "card": [5.0, 6.0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "does not hold word vectors: each line needs a word and its numbers"),
+        ("<html>\n", "does not hold word vectors"),
+        ("a 1 2\nb 1\n", r"line 2 of .* has 1 numbers, the first has 2; repair the file"),
+        ("a 1 2\nb 1 x\n", r"line 2 of .* does not hold numbers after its word"),
+    ],
+)
+def test_bad_files_of_vectors(tmp_path, examples, content, message):
+    file = tmp_path / "v.txt"
+    file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        Glove(arch=str(file)).suited(examples)
+    with pytest.raises(UserError, match=r"the word vectors .*gone.txt cannot be read: .*; check the path"):
+        Glove(arch=str(tmp_path / "gone.txt")).suited(examples)

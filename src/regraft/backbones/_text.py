@@ -51,3 +51,54 @@ def convolved(tokens: int) -> Network:
     """The small text network for a vocabulary of ``tokens``."""
     network = Convolved(tokens)
     return Network([network], 4 * network.embedding.embedding_dim, [network.embedding, network.near, network.far])
+
+
+class Averaged(nn.Module):
+    """The mean (B, D) of the vectors of a text's tokens."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.embedding, self.feature_dim = embedding, embedding.embedding_dim
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token numbers (B, L) to features."""
+        return mean_of(self.embedding(tokens.clamp_min(0)), inside(tokens))
+
+
+class Attended(nn.Module):
+    """A weighted mean (B, D) of the vectors, each weight given by a small network.
+
+    Reference: Lin et al., A structured self-attentive sentence embedding, ICLR 2017, eq. 5, with one row.
+    """
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.embedding, self.feature_dim = embedding, embedding.embedding_dim
+        self.weight = nn.Sequential(nn.Linear(self.feature_dim, 64), nn.Tanh(), nn.Linear(64, 1, bias=False))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token numbers (B, L) to features."""
+        x = self.embedding(tokens.clamp_min(0))
+        scores = self.weight(x).squeeze(2).masked_fill(~inside(tokens), float("-inf"))
+        return (x * scores.softmax(1).unsqueeze(2)).sum(1)
+
+
+class Recurrent(nn.Module):
+    """Gated recurrence over the vectors both ways, and the mean (B, 256) of its states.
+
+    Reference: Cho et al., Learning phrase representations using RNN encoder-decoder, EMNLP 2014.
+    """
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.embedding, self.feature_dim = embedding, 256
+        self.recurrence = nn.GRU(embedding.embedding_dim, 128, batch_first=True, bidirectional=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token numbers (B, L) to features."""
+        mask = inside(tokens)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embedding(tokens.clamp_min(0)), mask.sum(1).clamp_min(1).cpu(), True, enforce_sorted=False
+        )
+        states, _ = nn.utils.rnn.pad_packed_sequence(self.recurrence(packed)[0], True, total_length=tokens.shape[1])
+        return mean_of(states, mask)

@@ -81,7 +81,10 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _no_column(path: Path, name: str, known: Sequence[str]) -> str:
     if not known:
-        return f"{path} is empty; it needs a header with the columns path and label (or text and label), and a row for each example"
+        return (
+            f"{path} is empty; it needs a header with the columns path and label (or text and label), and a row for "
+            f"each example"
+        )
     near = get_close_matches(name, known, 1, 0.5)
     fix = f"did you mean {near[0]!r}? Rename it" if near else f"name one so; there are: {', '.join(known)}"
     return f"{path} has no column {name!r}; {fix}" + (", or give --label" if name == "label" else "")
