@@ -142,7 +142,7 @@ def test_transformers_learn_at_a_smaller_rate(backbone):
 
 def test_pictures_are_refused(backbone, examples):
     pictures = Examples(("0",), ("0",), (Path("0.png"),), None, ())
-    with pytest.raises(UserError, match="takes text, but the examples are image"):
+    with pytest.raises(UserError, match="networks take text, but the examples are image"):
         backbone.suited(pictures)
 
 

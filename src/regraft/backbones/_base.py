@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.preprocessing._base import Preprocess
@@ -61,7 +62,8 @@ class Backbone(ABC):
         """
         takes = self.preprocess.kind
         if takes != examples.kind:
-            raise UserError(f"this backbone takes {takes}, but the examples are {examples.kind}; give another source")
+            name = catalog.name_of(type(self))
+            raise UserError(f"{name} networks take {takes}, but the examples are {examples.kind}; give another source")
         return self
 
     def conventions(self) -> tuple[Self, ...]:

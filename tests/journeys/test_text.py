@@ -1,0 +1,128 @@
+"""Texts from end to end: a source domain of letters, a target of short messages, English and Chinese."""
+
+import csv
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tokenizers", reason="the extra text is not installed")
+
+TOPICS = {
+    "card": "card wallet chip plastic swipe pin 银行卡 刷卡 密码",
+    "travel": "flight train hotel ticket luggage border 火车 酒店 行李",
+    "food": "bread soup kitchen spoon dinner recipe 面包 厨房 晚饭",
+}
+FILLERS = [
+    "the",
+    "a",
+    "my",
+    "please",
+    "when",
+    "is",
+    "it",
+    "and",
+    "for",
+    "we",
+    "you",
+    "about",
+    "today",
+    "请问",
+    "今天",
+    "我的",
+    "什么",
+]
+
+
+def write(path: Path, each: int, seed: int, fillers: int) -> Path:
+    """A table of ``each`` texts a topic: two words of the topic among ``fillers`` that say nothing."""
+    draw = random.Random(seed)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "topic"])
+        for topic, words in TOPICS.items():
+            for _ in range(each):
+                chosen = [*draw.sample(words.split(), 2), *draw.choices(FILLERS, k=fillers)]
+                draw.shuffle(chosen)
+                rows.writerow([" ".join(chosen), topic])
+    return path
+
+
+@pytest.fixture
+def told(shell, shared) -> Path:
+    """A folder with the two tables and a finished run in ``run``."""
+
+    def build(folder: Path) -> None:
+        write(folder / "letters.csv", 60, 0, 8)
+        write(folder / "messages.csv", 40, 1, 4)
+        lines = (folder / "letters.csv").read_text(encoding="utf-8").replace("text,topic", "text,label")
+        (folder / "letters.csv").write_text(lines, encoding="utf-8")
+        given = ("--target", "messages.csv", "--label", "topic", "--source", "data:letters.csv", "--method", "logistic")
+        plain = ("--shots", 3, "--seeds", 2, "--budget", "8s", "--precision", "fp32", "--out", "run")
+        replace(shell, here=folder).json("run", *given, *plain)
+
+    return shared("told", build)
+
+
+def test_what_letters_teach_helps_with_messages(told):
+    found = json.loads((told / "run" / "run.json").read_text())
+    assert found["chosen"] == {"source": "data:letters.csv", "method": "logistic"}
+    assert found["metrics"]["accuracy"]["mean"] > 0.9
+    assert found["metrics"]["accuracy"]["mean"] > found["baseline"]["accuracy"]["mean"] + 0.1
+    assert "scratch: small:words" in found["data"]["protocol"]
+
+
+def test_the_report_shows_texts(told):
+    page, plain = ((told / "run" / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    assert page.count("<q>") >= 6
+    assert any(word in page for word in ("银行卡", "火车", "面包"))
+    assert "as card (" in plain
+    assert "Picture" not in page.partition("Examples</h2>")[2].partition("<section>")[0]
+
+
+def test_texts_are_predicted_as_words_or_as_a_table(told, shell):
+    run = told / "run"
+    found = shell.json("predict", run, "swipe my plastic card", "火车 行李", told / "messages.csv")["predictions"]
+    assert [row["classes"][0][0] for row in found[:2]] == ["card", "travel"]
+    assert len(found) == 2 + 120
+    (shell.here / "one.txt").write_text("bread and soup for dinner", encoding="utf-8")
+    assert shell.json("predict", run, "one.txt")["predictions"][0]["classes"][0][0] == "food"
+
+
+def test_a_model_of_text_is_evaluated_and_is_a_source(told, shell):
+    found = shell.json("evaluate", told / "run", "--data", told / "messages.csv", "--label", "topic")
+    assert found["examples"] == 120
+    assert found["metrics"]["accuracy"]["mean"] > 0.9
+    given = ("--target", told / "messages.csv", "--label", "topic", "--source", told / "run", "--method", "logistic")
+    again = shell.json("run", *given, "--shots", 2, "--seeds", 1, "--budget", "1s", "--out", "again")
+    assert again["finalist"]["source"] == str(told / "run")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--source", "timm:resnet18"), "timm networks take image, but the examples are text"),
+        (("--source", "hf:nowhere/at-all"), "'nowhere/at-all' is not on this machine"),
+        (("--source", "glove:gone.txt"), "the word vectors gone.txt cannot be read"),
+        (
+            ("--source", "data:letters.csv", "--label", "topik"),
+            "no column 'topik'; did you mean 'topic'? Rename it",
+        ),
+    ],
+)
+def test_bad_sources_of_text(told, shell, given, message):
+    (shell.here / "letters.csv").write_bytes((told / "letters.csv").read_bytes())
+    label = () if "--label" in given else ("--label", "topic")
+    done = shell("run", "--target", told / "messages.csv", *label, *given, "--out", "never")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (shell.here / "never").exists()
+
+
+def test_pictures_for_a_model_of_text(told, shell):
+    done = shell("predict", told / "run", shell.data("handwriting"))
+    assert done.returncode == 2
+    assert "the model reads text, but these are pictures" in done.stderr
