@@ -34,11 +34,12 @@ def forward(module: nn.Module, dataset: Dataset, preprocess: Preprocess, runtime
     runtime.place(module.eval())
     rows = []
     with folded(module, preprocess.sample(2)), torch.inference_mode(), runtime.limited(), runtime.compute(module):
-        for part in np.array_split(np.arange(len(dataset)), max(1, -(-len(dataset) // _BATCH))):
+        order = preprocess.order(dataset.arrays, dataset.rows)
+        for part in np.array_split(order, max(1, -(-len(dataset) // _BATCH))):
             x = preprocess.tensor(dataset.arrays[dataset.rows[part]])
             rows.append(module(runtime.send(x)).float().cpu().numpy())
     module.train(was)
-    return np.concatenate(rows)
+    return np.concatenate(rows)[np.argsort(order)]
 
 
 def features(network: Network, dataset: Dataset, preprocess: Preprocess, memory: Memory) -> np.ndarray:

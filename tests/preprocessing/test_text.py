@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from regraft.core.config import build, to_plain
+from regraft.data.dataset import whole
+from regraft.data.examples import Examples
+from regraft.features import forward
 from regraft.preprocessing._text import PAD, fitting
 from regraft.preprocessing.subwords import UNKNOWN, Subwords, learned
+from regraft.runtime import Runtime
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "a cat and a dog", "我的银行卡丢了", "银行卡在哪里", "我的钱"] * 2
 
@@ -62,3 +67,19 @@ def test_options_round_trip(words: Subwords) -> None:
 )
 def test_the_length_that_nearly_all_fit_into(lengths: list[int], most: int, fits: int) -> None:
     assert fitting(lengths, most) == fits
+
+
+def test_texts_of_like_length_are_forwarded_together_and_come_back_in_order(words: Subwords) -> None:
+    arrays = words.decode(["the cat sat on the mat", "a", "a dog sat"])
+    assert words.order(arrays, np.arange(3)).tolist() == [1, 2, 0]
+    ids = ("0", "1", "2")
+    dataset = whole(Examples(ids, ids, ids, None, (), kind="text"), arrays)
+    seen = forward(Lengths(), dataset, words, Runtime())
+    assert seen.ravel().tolist() == [6, 1, 3]
+
+
+class Lengths(nn.Module):
+    """A network that counts tokens."""
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return (tokens != PAD).sum(1, keepdim=True).float()

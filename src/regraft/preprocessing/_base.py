@@ -47,6 +47,10 @@ class Preprocess(ABC):
     def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
         """A batch of decoded examples as a network's inputs (B, ...); varied as ``draws`` (B, 9) say, if given."""
 
+    def order(self, arrays: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """In which order (N,) the decoded examples at ``rows`` (N,) are best forwarded: those of like length together."""
+        return np.arange(len(rows))
+
     @abstractmethod
     def sample(self, count: int) -> Tensor:
         """Random inputs, always the same, of the shape and range of real ones: to try a network out."""

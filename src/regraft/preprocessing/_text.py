@@ -51,6 +51,10 @@ class Text(Preprocess):
         longest = max(1, int((arrays != PAD).sum(1).max(initial=1)))
         return torch.from_numpy(np.ascontiguousarray(arrays[:, :longest]).astype(np.int64))
 
+    def order(self, arrays: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """See `Preprocess.order`."""
+        return np.argsort((arrays[rows] != PAD).sum(1), kind="stable")
+
     def sample(self, count: int) -> Tensor:
         """See `Preprocess.sample`."""
         return torch.zeros(count, self.length, dtype=torch.int64)
