@@ -1,5 +1,6 @@
 """A toy problem that trains in a second: four classes of 8 x 8 patterns, a target, and a source of another look."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,3 +120,12 @@ def same() -> Callable[[nn.Module, nn.Module], bool]:
         return one.keys() == two.keys() and all(torch.equal(one[n].cpu(), two[n].cpu()) for n in one)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real data and weights that lies beside the project; REGRAFT_REAL names another."""
+    folder = Path(os.environ.get("REGRAFT_REAL", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"there is no real data in {folder}")
+    return folder

@@ -24,7 +24,11 @@ _CORE = (
     "pydantic",
     "matplotlib",
 )
-_EXTRAS = {"peft": ("peft", "low-rank adaptation: method lora")}
+_EXTRAS = {
+    "peft": ("peft", "low-rank adaptation: method lora"),
+    "text": ("tokenizers", "text"),
+    "hf": ("transformers", "networks of Hugging Face"),
+}
 
 
 @settings

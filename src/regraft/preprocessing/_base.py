@@ -48,7 +48,7 @@ class Preprocess(ABC):
         """A batch of decoded examples as a network's inputs (B, ...); varied as ``draws`` (B, 9) say, if given."""
 
     def order(self, arrays: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """In which order (N,) the decoded examples at ``rows`` (N,) are best forwarded: those of like length together."""
+        """The order (N,) in which the examples at ``rows`` (N,) are best forwarded: those of like length together."""
         return np.arange(len(rows))
 
     @abstractmethod
