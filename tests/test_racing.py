@@ -137,6 +137,19 @@ def test_who_is_not_clearly_better_is_not_preferred_to_fine_tuning(race, lead, f
     assert running.tie_broken([habit, other])[0].method == first
 
 
+def test_fine_tuning_is_taken_on_trust_only_where_it_sees_each_label_often_enough(race):
+    running, _ = race()
+    late = Candidate("toy:net", "fine_tune", outcome="skipped", reason="no time")
+    examples, batch = len(running.train["toy:net"]), 24
+    enough = -(-5 * examples // batch)
+    for steps, trusted in ((enough - 1, False), (enough, True)):
+        assert running.planned(steps).trusted_untried(late) is trusted
+    assert not running.planned(enough).trusted_untried(replace(late, method="l2_sp"))
+    assert not running.planned(enough).trusted_untried(replace(late, outcome="failed"))
+    running.plan = replace(running.plan, steps=enough, race=False)  # too few steps for any descent
+    assert not running.trusted_untried(late)
+
+
 def test_what_breaks_down_is_recorded_and_the_race_goes_on(race):
     running, candidates = race(("lora", "fine_tune"))
     found = running.run(candidates, 500.0)

@@ -1,7 +1,6 @@
 """Models on disk: ``model.safetensors`` and ``model.json``. Nothing is pickled; loading runs no code of the file."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from regraft.core.errors import UserError
 from regraft.heads._base import Head
 from regraft.heads.linear import Linear
 from regraft.model import Model
-from regraft.runs import write_json
+from regraft.runs import read_json, write_json
 from regraft.tasks._base import Task
 
 SCHEMA = 1
@@ -48,7 +47,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     path = folder / "model.json"
     if not path.is_file():
         raise UserError(f"there is no model in {folder}: it has no model.json; give the folder of a finished run")
-    manifest = dict(json.loads(path.read_text(encoding="utf-8")))
+    manifest = read_json(path)
     if manifest.get("schema") != SCHEMA:
         raise UserError(f"{path} was written by another version of Regraft; read it with that one")
     return manifest

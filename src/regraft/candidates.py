@@ -11,6 +11,8 @@ from regraft.data.dataset import Dataset
 from regraft.methods._base import Need
 from regraft.sources import Source
 
+_NONE_FITS = "no method fits what is at hand"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -37,6 +39,23 @@ class Candidate:
     rung: int = 0
     outcome: str = "waiting"
     reason: str = ""
+
+
+def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool) -> None:
+    """Refuse methods of which none can run with what is at hand, before any work is done.
+
+    Raises:
+        UserError: says what each of them lacks.
+    """
+    there = {Need.SOURCE_MODEL, *([Need.SOURCE_DATA] * source_data), *([Need.UNLABELED] * unlabeled)}
+    reasons = []
+    for name in dict.fromkeys(methods):
+        lacking = [need.value for need in catalog.find("methods", name).needs - there]
+        if name != "scratch" and not lacking:
+            return
+        reasons.append(f"{name}: there is no {sorted(lacking)[0]}" if lacking else "scratch is no transfer")
+    if reasons:
+        raise UserError(f"{_NONE_FITS} ({'; '.join(reasons)}); add a --source or leave --method out")
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,7 @@ class Entrants:
                     ready.append(Candidate(source.uri, name))
         if not ready:
             reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "scratch is no transfer"
-            raise UserError(f"no method fits what is at hand ({reasons}); add a --source or leave --method out")
+            raise UserError(f"{_NONE_FITS} ({reasons}); add a --source or leave --method out")
         return ready, out
 
     def _lacking(self, name: str, source: Source) -> str:

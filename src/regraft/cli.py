@@ -141,13 +141,16 @@ def _parse(verb: str, description: Description, rest: Sequence[str]) -> tuple[di
         _add(parser, option)
     parser.add_argument("--config", metavar="FILE", help="YAML file of these options; flags win over it")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
-    found, extra = parser.parse_known_args(rest)
+    found, extra = parser.parse_known_intermixed_args(rest)
     names = [f"--{o.name.replace('_', '-')}" for o in description.options if not o.positional]
     for text in extra:
         known = [*names, "--config", "--json"] if text.startswith("-") else [o.name for o in description.options]
         raise unknown(f"option of {verb}", text.partition("=")[0], known)
     given = {k: v for k, v in vars(found).items() if v is not None and k not in ("config", "json")}
-    return {**(_read(found.config) if found.config else {}), **given}, bool(found.json)
+    listed = {o.name for o in description.options if o.repeated}
+    file = _read(found.config) if found.config else {}
+    file = {k: [v] if k in listed and isinstance(v, str) else v for k, v in file.items()}
+    return {**file, **given}, bool(found.json)
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:

@@ -39,7 +39,7 @@ def judge(
     Returns:
         ``outcome``: ``helps`` if the whole interval of the gain is above 0, ``hurts`` if below, else ``undecided``;
         ``tests``: ``seeds``, ``examples``, ``units`` (effective number of clusters), ``margin``, ``equivalence_p``
-        (two one-sided tests, Schuirmann 1987); with two seeds or more ``seed_t_p`` (paired t test over seeds alone);
+        (two one-sided tests, Schuirmann 1987); ``seed_t_p`` (paired t test over seeds) where seeds differ;
         for utilities that are 0 or 1 ``fixed`` and ``broken`` (examples, mean over seeds) and, without clusters,
         ``mcnemar_p`` (first seed).
 
@@ -263,7 +263,7 @@ def _resamples(total: int, repeats: int, seed: int) -> np.ndarray:
 
 def _tests(difference: np.ndarray, binary: bool, independent: bool) -> dict[str, float]:
     found, means = {}, difference.mean(1)
-    if len(means) > 1:
+    if len(means) > 1 and means.std() > 0:  # equal differences say nothing about their spread
         error = _Error(float(means.std(ddof=1)) / math.sqrt(len(means)), len(means) - 1)
         found["seed_t_p"] = 2 * error.below(-abs(float(means.mean())))
     fixed, broken = (difference > 0).sum(1), (difference < 0).sum(1)

@@ -67,7 +67,7 @@ class Job:
         contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
         measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
         curve = self.bench.journal.once("curve", measure)
-        scratch = _scratch_in(pair[1][1], race.entrants.baselines)
+        scratch = _scratch_in(pair[1][1], sum(c.outcome == "baseline" for c in raced))
         found = {
             **keeping.result(verdict, ours, theirs),
             **facts,
@@ -171,14 +171,18 @@ def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
     """The transfers that may be the finalist, best first."""
     able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
     transfers = race.tie_broken([c for c in able if c.method != "scratch"])
+    untried = [c for c in raced if race.trusted_untried(c)]
+    if untried and not any(c.method == "fine_tune" and c.score is not None for c in raced):
+        best = min(untried, key=lambda c: race.place[c.source])
+        transfers = [best, *(c for c in transfers if c != best)]
     if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
         transfers.sort(key=lambda c: c.method != "logistic")
     return transfers
 
 
-def _scratch_in(chosen: Candidate, baselines: Sequence[Source]) -> str:
+def _scratch_in(chosen: Candidate, tried: int) -> str:
     name = chosen.source.removeprefix("scratch:")
-    choice = f", the better of {len(baselines)} by the race" if len(baselines) > 1 else ""
+    choice = f", the better of {tried} by the race" if tried > 1 else ""
     return f"from scratch: {name} without its knowledge{choice}"
 
 

@@ -53,7 +53,9 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         )
     if examples.skipped:
         first = examples.skipped[0]
-        reporter.say(f"{len(examples.skipped)} files were skipped; the first: {first.path} ({first.reason})")
+        count = len(examples.skipped)
+        what = "1 file was skipped" if count == 1 else f"{count} files were skipped; the first"
+        reporter.say(f"{what}: {first.path} ({first.reason})")
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
     if seen:
         protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
@@ -77,7 +79,7 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
         protocol = f"judged on the {len(holdout)} examples of {request.test}"
         if request.shots is not None:
             train = train.take(few_shot(train, request.shots, request.seed)[0])
-            protocol = f"{request.shots} labels per class drawn; {protocol}"
+            protocol = f"{_labels(request.shots)} per class drawn; {protocol}"
         return train, holdout, duplicates, protocol
     if request.shots is not None:
         drawn, rest = few_shot(examples, request.shots, request.seed)
@@ -85,7 +87,11 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
             examples.take(drawn),
             examples.take(rest),
             0,
-            f"{request.shots} labels per class drawn; judged on the rest",
+            f"{_labels(request.shots)} per class drawn; judged on the rest",
         )
     kept, aside = holdout_split(examples, seed=request.seed)
     return examples.take(kept), examples.take(aside), 0, "three tenths of each class set aside to judge by"
+
+
+def _labels(count: int) -> str:
+    return "1 label" if count == 1 else f"{count} labels"

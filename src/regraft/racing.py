@@ -29,6 +29,8 @@ FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 CLEARLY = 2.0
 """Standard errors by which one candidate must lead to be preferred for that alone."""
+EPOCHS = 5
+"""Passes over the labels below which fine-tuning is not taken on trust."""
 MOST = 600
 """Steps of a baseline in a cheap network, at most."""
 
@@ -103,6 +105,15 @@ class Race:
         led = [c for c in ordered if (c.source, c.method) == (ordered[0].source, "fine_tune")]
         return [*led, *(c for c in ordered if c not in led)][:count]
 
+    def trusted_untried(self, candidate: Candidate) -> bool:
+        """Whether what the race had no time for may be chosen all the same: fine-tuning, given enough steps.
+
+        Short of `EPOCHS` passes over the labels, heads on frozen features are the safer guess.
+        """
+        late = candidate.method == "fine_tune" and candidate.score is None and candidate.outcome == "skipped"
+        batch = entry("methods", "fine_tune").descent.batch_size
+        return late and self.plan.race and self.plan.steps * batch >= EPOCHS * len(self._data(candidate))
+
     def seconds(self, candidate: Candidate, times: int) -> float:
         """What ``times`` full descents of a candidate are expected to take, by its trials if it had any."""
         return times * self.steps(candidate) * (candidate.pace or self._pace(candidate, len(self._data(candidate))))
@@ -162,7 +173,8 @@ class Race:
         start, steps = time.monotonic(), self.steps(candidate, short=rung == 0)
         guess = 1.2 * steps * (candidate.pace or self._pace(candidate, len(self.splits[fold][0])))
         if self.bench.clock.spent + guess > deadline or not (self.plan.race or guess == 0):
-            return {"late": f"no time: the race's share of the budget was spent, and this takes about {guess:.1f} s"}
+            takes = f", and this takes about {guess:.1f} s" if guess >= 0.05 else ""
+            return {"late": f"no time: the race's share of the budget was spent{takes}"}
         try:
             found = self._validate(candidate, steps, fold)
         except CandidateError as error:

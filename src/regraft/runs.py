@@ -77,21 +77,32 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def create(out: Path | None, name: str, options: Mapping[str, Any]) -> Path:
-    """A new run folder, ``out`` or ``runs/name``, that holds the options.
+def create(out: Path | None, name: str, options: Mapping[str, Any], verb: str = "run") -> Path:
+    """A new run folder, ``out`` or ``runs/name``, that holds the options of ``verb``.
 
     Raises:
         UserError: ``out`` exists, or the folder cannot be written.
     """
     folder = out or unused(name)
     if folder.exists() and any(folder.iterdir()):
-        hint = f"regraft run --resume {folder}" if (folder / OPTIONS).exists() else "another --out"
+        hint = f"regraft {verb} --resume {folder}" if (folder / OPTIONS).exists() else "another --out"
         raise UserError(f"folder {folder} exists and is not empty; use {hint}, or remove it")
     try:
         write_text(folder / OPTIONS, yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True))
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
     return folder
+
+
+def only_resumes(given: Mapping[str, Any], default: Mapping[str, Any]) -> None:
+    """Refuse options beside ``resume``.
+
+    Raises:
+        UserError: names one.
+    """
+    for name, value in given.items():
+        if name != "resume" and value != default[name]:
+            raise UserError(f"option {name!r} cannot be given with --resume, which goes on with the options it had")
 
 
 def options_of(folder: Path) -> dict[str, Any]:
@@ -119,9 +130,22 @@ def result_of(folder: Path) -> dict[str, Any]:
     """
     path = folder / RESULT
     if not path.is_file():
-        options_of(folder)
+        if "data" in options_of(folder):
+            raise UserError(f"{folder} was made by 'regraft train', which judges nothing; give the folder of a run")
         raise UserError(f"the run in {folder} is not finished; finish it with: regraft run --resume {folder}")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises:
+        UserError: the file was damaged since.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} was damaged after it was written; restore it or run again") from error
 
 
 def cache_folder() -> Path:

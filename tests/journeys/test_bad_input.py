@@ -50,6 +50,8 @@ def here(shell):
     (folder / "list.yaml").write_text("- target\n")
     (folder / "full").mkdir()
     (folder / "full" / "kept.txt").write_text("mine")
+    pictures("nearly", ant=2, bee=2, bbe=1)
+    save_file({"conv1.weight": torch.full((2, 2), torch.nan)}, folder / "nan.safetensors")
     save_file({"conv1.weight": torch.zeros(2, 2)}, folder / "other.safetensors")
     (folder / "bomb.pth").write_bytes(pickle.dumps({"w": Bomb(folder / "sentinel")}))
     (folder / "page.pth").write_text("<html>404</html>")
@@ -89,11 +91,22 @@ RUNS = {
     "weights of another architecture": (run(source="torchvision:resnet18@other.safetensors"), "another architecture"),
     "weights that carry code": (run(source="torchvision:resnet18@bomb.pth"), "could run code"),
     "a web page for weights": (run(source="torchvision:resnet18@page.pth"), "not a PyTorch weights file"),
+    "weights that are no numbers": (run(source="torchvision:resnet18@nan.safetensors"), "are not finite, the first in"),
+    "a method without its source data": (
+        run(source="timm:resnet18", method="joint"),
+        "joint: there is no labelled source",
+    ),
+    "a method without its unlabelled data": (run(method="deep_coral"), "deep_coral: there is no unlabelled target"),
+    "scratch for a transfer": (run(method="scratch"), "scratch is no transfer"),
+    "a network of no kind": (run(backbone="resnet18"), "resnet18"),
+    "a negative seed": (run(seed=-1), "'seed' must be 0 or more"),
+    "a class with a typing mistake": (run(target="nearly"), "is 'bbe' a typing mistake for 'bee'?"),
+    "resume with other options": (run(resume="full"), "cannot be given with --resume"),
     "unknown method": (run(method="fine_tun"), "did you mean 'fine_tune'?"),
     "unknown network": (run(backbone="small:conf"), "did you mean 'conv'?"),
     "too many shots": (run(shots=500), "500 shots need at least 501"),
     "no shots": (run(shots=0), "at least 1"),
-    "shots that are no number": (run(shots="five"), "'shots'"),
+    "shots that are no number": (run(shots="five"), "'shots' of run: must be a whole number, got 'five'"),
     "budget that is no time": (run(budget="soon"), "write a time such as 90s"),
     "no seeds": (run(seeds=0), "'seeds' must be at least 1"),
     "impossible level": (run(level=95), "between 0 and 1"),
@@ -166,6 +179,10 @@ def test_a_kept_model_refuses(shell, here, finished):
         file.seek(-1, os.SEEK_END)
         file.write(b"?")
     check(shell("predict", "copy", "text.txt"), "was changed after it was saved")
+    check(shell("predict", "copy", "--top", "0", "text.txt"), "option 'top' must be at least 1, got 0")
+    for name, verb in (("model.json", ("predict", "copy", "text.txt")), ("run.json", ("explain", "copy"))):
+        (copy / name).write_text('{"schema": ')
+        check(shell(*verb), f"{name} was damaged after it was written")
 
 
 def test_odd_pictures_are_used_or_listed(shell):

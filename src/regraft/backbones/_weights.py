@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Tensor]:
         raise UserError(f"weights file {str(path)!r} does not exist; give a .safetensors, .pth, .pt or .th file")
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return _finite(load_file(path), path)
         except SafetensorError as error:
             raise UserError(f"{path} is not a whole safetensors file ({error}); copy or download it again") from error
     with path.open("rb") as file:
@@ -67,6 +67,13 @@ def _tensors(found: Any, path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} holds no named tensors; save the network's state_dict() and give that file")
     if all(name.startswith("module.") for name in tensors):  # saved from nn.DataParallel
         tensors = {name.removeprefix("module."): t for name, t in tensors.items()}
+    return _finite(tensors, path)
+
+
+def _finite(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise UserError(f"{path} holds numbers that are not finite, the first in {name!r}; use another copy")
     return tensors
 
 

@@ -32,9 +32,11 @@ def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
     """
     if not options.paths:
         raise UserError("no pictures given: regraft predict RUN PATH [PATH ...]")
+    if options.top < 1:
+        raise UserError(f"option 'top' must be at least 1, got {options.top}")
     model, backbone = artifacts.load(options.run)
     found, skipped = predict_items(model, backbone, options.paths, options.device)
-    predictions = [{"path": path, "classes": ranked[: max(1, options.top)]} for path, ranked in found]
+    predictions = [{"path": path, "classes": ranked[: options.top]} for path, ranked in found]
     return {"run": str(options.run), "predictions": predictions, "skipped": skipped}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from regraft import runs
 from regraft.bench import Bench, bounded
+from regraft.candidates import refuse
 from regraft.commands._summary import summary
 from regraft.core import catalog
 from regraft.core.config import build, settings, to_plain
@@ -18,7 +19,7 @@ from regraft.job import Job, Wanted
 from regraft.preparing import Prepared, Request, prepare
 from regraft.report.html import render
 from regraft.runtime import Runtime, detect
-from regraft.sources import check, try_out
+from regraft.sources import backbone_for, check, try_out
 
 
 @settings
@@ -73,6 +74,7 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
         runtime, data = _checked(options, reporter)
         folder = runs.create(options.out, _named(options), _kept(options))
     else:
+        runs.only_resumes(to_plain(options), to_plain(Run()))
         folder, options = options.resume, build(Run, runs.options_of(options.resume), "run")
         if (folder / runs.RESULT).exists():
             return _finished(folder)
@@ -100,6 +102,8 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         )
     if options.seeds < 1:
         raise UserError(f"option 'seeds' must be at least 1, got {options.seeds}")
+    if options.seed < 0:
+        raise UserError(f"option 'seed' must be 0 or more, got {options.seed}")
     if not 0 < options.level < 1:
         raise UserError(f"option 'level' must be between 0 and 1, such as 0.95, got {options.level}")
     seconds_of(options.budget)
@@ -107,8 +111,10 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         check(uri)
     for name in options.method:
         catalog.find("methods", name)
+    refuse(options.method, any(uri.startswith("data:") for uri in options.source), options.unlabeled is not None)
     runtime = detect(options.device, options.precision)
     data = prepare(_request(options), reporter)
+    backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
         try_out(uri, options.backbone, data.train)
     return runtime, data

@@ -71,6 +71,7 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
 def _begin(options: Train) -> tuple[Path, Train, Examples]:
     """The folder, its options and the examples. Every mistake in what was asked is told before a folder is made."""
     if options.resume is not None:
+        runs.only_resumes(to_plain(options), to_plain(Train()))
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
         assert options.data is not None
         return folder, options, read(options.data, label=options.label)
@@ -80,7 +81,7 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
     examples = read(options.data, label=options.label)
     backbone_for(options.backbone, examples).build(pretrained=False)
     plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
-    return runs.create(options.out, options.data.resolve().stem, plain), options, examples
+    return runs.create(options.out, options.data.resolve().stem, plain, "train"), options, examples
 
 
 def show(result: dict[str, Any]) -> str:

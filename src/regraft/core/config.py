@@ -75,8 +75,17 @@ def fields_of_union(part: object) -> tuple[str, ...]:
     return added if isinstance(part, str) else ()
 
 
+_SAID = {
+    "int_parsing": "must be a whole number", "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number", "float_parsing": "must be a number", "float_type": "must be a number",
+    "bool_parsing": "must be true or false", "bool_type": "must be true or false", "string_type": "must be a text",
+    "tuple_type": "must be a list", "path_type": "must be a path",
+}  # fmt: skip
+
+
 def _sentence(error: Mapping[str, Any]) -> str:
-    return f"{error['msg'].removeprefix('Value error, ')}, got {error['input']!r}"
+    said = _SAID.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{said}, got {error['input']!r}"
 
 
 def to_plain(value: Any) -> Any:

@@ -124,8 +124,13 @@ def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
     if few:
         raise UserError(
             f"only {counts[few[0]]} readable {what} in {path} for {_names(few)}{_lost(examples)}; "
-            f"at least {at_least} are needed in each class: one to learn from, one to judge by"
+            f"at least {at_least} are needed in each class: one to learn from, one to judge by{_near(few[0], counts)}"
         )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, [other for other in known if other != name], 1, 0.6)
+    return f" (or is {name!r} a typing mistake for {near[0]!r}?)" if near else ""
 
 
 def _names(names: Iterable[str]) -> str:

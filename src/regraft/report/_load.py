@@ -121,6 +121,12 @@ class Point(_Record):
     scratch: Spread | None = None
 
 
+class Plan(_Record):
+    """What the budget afforded."""
+
+    note: str = ""
+
+
 class Result(_Record):
     """``run.json``."""
 
@@ -136,6 +142,7 @@ class Result(_Record):
     ranking: list[Ranked] = []
     left_out: list[Pair] = []
     sources: list[Source] = []
+    plan: Plan = Plan()
     data: Data = Data()
     labels_read: list[str] = []
     curve: list[Point] = []

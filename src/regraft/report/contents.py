@@ -183,6 +183,8 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
     judged = f" of {sum(result.data.holdout.values()):,} examples" if result.data.holdout else ""
     found = [("Another draw.", f"There was one holdout{judged} and one draw of the training labels; others would give "
               "somewhat different numbers.")]  # fmt: skip
+    if result.plan.note:
+        found.append(("What was asked for.", f"{result.plan.note[0].upper()}{result.plan.note[1:]}."))
     if result.seeds == 1:
         found.append(("Luck in training.", "One seed was run, so how much another would differ is not measured."))
     elif result.seeds and result.seeds < 5:
