@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._spectrogram import hearing
+from regraft.backbones._spectrogram import frames, hearing
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
@@ -24,7 +24,6 @@ from regraft.preprocessing.waveform import fitting as heard
 _STEM = 32
 _WIDEST = 128
 _MOST_TOKENS = 128
-_HEARD = 64  # pixels on a side of spectrograms
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
 
 
@@ -55,7 +54,8 @@ class Small(Backbone):
         """See `Backbone.suited`."""
         known = replace(self, arch=self.arch or _ARCHS.get(examples.kind, "conv"))
         if examples.kind == Waveform.kind and known.arch == "conv":
-            return replace(known, hears=heard(examples.items), size=_HEARD)
+            hears = heard(examples.items)
+            return replace(known, hears=hears, size=64 if frames(hears) >= 64 else 32)
         super(Small, known).suited(examples)
         if known.arch == "words":
             text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)

@@ -20,7 +20,7 @@ _SHEET = 112
 
 @dataclass(frozen=True)
 class Example:
-    """One example: its file, name or text, its class, the two answers (``scratch`` empty if unknown), how sure they are."""
+    """One example: its file or text, its class, the two answers (``scratch`` empty if unknown), how sure they are."""
 
     item: str
     true: str
