@@ -54,6 +54,13 @@ def test_networks_of_pictures_are_suited_to_recordings(tmp_path, name):
     assert entry("backbones", to_plain(backbone)) == backbone
 
 
+@pytest.mark.parametrize(("name", "size"), [("timm:vit_tiny_patch16_224", 224), ("torchvision:resnet18", 96)])
+def test_spectrograms_are_no_larger_than_they_are_worth_unless_the_network_insists(tmp_path, name, size):
+    backbone = backbone_for(name, recordings(tmp_path, (0.3, 8000), (0.3, 8000)))
+    assert backbone.size == size
+    assert backbone.build(pretrained=False)(backbone.preprocess.sample(2)).shape[0] == 2
+
+
 def test_a_weights_file_is_not_asked_what_it_recognises_in_recordings(tmp_path):
     backbone = Timm(arch="resnet18", weights=tmp_path / "w.pth", hears=Waveform())
     assert backbone.recogniser() is None

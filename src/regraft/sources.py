@@ -187,7 +187,8 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     backbone = options[int(np.argmax(scores))]
     found = {"input": backbone.described}
     if len(options) > 1:
-        found["input chosen by"] = f"how surely it recognises the target, of {len(options)} conventions"
+        surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
+        found["input chosen by"] = f"{surely}, of {len(options)} conventions"
     return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
 
 

@@ -20,8 +20,8 @@ from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.waveform import Waveform, fitting
 
-HEARD = 128
-"""Pixels on a side of spectrograms."""
+_HEARD = 96
+"""Pixels on a side of spectrograms: of 64 bands, more show nothing new."""
 _COPYING = (nn.ReLU6, nn.Hardswish, nn.SiLU)
 """Activations whose backward pass needs their input: working in place, they would copy it first."""
 
@@ -52,6 +52,11 @@ class Foreign(Backbone):
         """Pixels on a side that the architecture was made for."""
         raise NotImplementedError
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it takes no other size, as transformers with a position for each patch."""
+        raise NotImplementedError
+
     def bare(self, pretrained: bool) -> nn.Module:
         """The library's network with its classifier, from the hub if ``pretrained``."""
         raise NotImplementedError
@@ -74,10 +79,10 @@ class Foreign(Backbone):
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: no larger than the pictures are worth, by steps of 32."""
         if examples.kind == Waveform.kind:
-            return replace(self, hears=fitting(examples.items), size=min(self.native, HEARD))
+            return replace(self, hears=fitting(examples.items), size=self._sized(_HEARD))
         super().suited(examples)
         side = native_size(examples.items)
-        return replace(self, size=min(self.native, max(64, 32 * -(-side * 5 // (4 * 32)))))
+        return replace(self, size=self._sized(max(64, 32 * -(-side * 5 // (4 * 32)))))
 
     @property
     def described(self) -> str:
@@ -110,6 +115,9 @@ class Foreign(Backbone):
             if not all(f"{n}.weight" in found and found[f"{n}.weight"].shape == own[f"{n}.weight"].shape for n in name):
                 return None
         return self._padded(network)
+
+    def _sized(self, worth: int) -> int:
+        return self.native if self.fixed else min(self.native, worth)
 
     def _padded(self, network: nn.Module) -> nn.Module:
         if self.padding == "same":
