@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	$(UV) pip install --python .venv/bin/python --constraint constraints.txt \
-		--build-constraint constraints.txt --editable '.[peft,text,hf]' --group dev
+		--build-constraint constraints.txt --editable '.[all]' --group dev
 	touch $@
 
 demo: setup
@@ -43,6 +43,6 @@ slow: setup
 
 constraints: setup
 	head -3 constraints.txt > constraints.new
-	$(UV) pip compile pyproject.toml --extra peft --extra text --extra hf --group dev --group build --universal --python-version 3.11 \
+	$(UV) pip compile pyproject.toml --extra all --group dev --group build --universal --python-version 3.11 \
 		--no-header --no-annotate --upgrade --quiet >> constraints.new
 	mv constraints.new constraints.txt

@@ -74,6 +74,7 @@ def _open(given: str | Path, kind: str) -> Examples:
     if kind == "text":
         text = path.read_text(encoding="utf-8") if there else str(given)
         return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
+    single = Examples((path.name,), ("",), (path,), None, (), kind=kind)
     if not there:
-        raise UserError(f"there is no picture or folder {path}; check the path")
-    return checked(Examples((path.name,), ("",), (path,), None, ()))
+        raise UserError(f"there is no {single.noun} or folder {path}; check the path")
+    return checked(single)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,14 @@ def try_out(uri: str, small: str, train: Examples) -> None:
     """Refuse what cannot be opened, in a few seconds and leaving nothing behind; ``small`` as in `open_source`.
 
     Raises:
-        UserError: data that cannot be read, an unknown architecture, weights that belong to another.
+        UserError: data that cannot be read or are of another kind, an unknown architecture, weights that belong to
+            another.
     """
     kind, _, rest = uri.partition(":")
     if Path(uri).is_dir():
-        artifacts.load(Path(uri))
+        _same_kind(uri, artifacts.load(Path(uri))[1].preprocess.kind, train)
     elif kind == "data":
-        read(rest)
+        _same_kind(uri, read(rest).kind, train)
         backbone_for(small, train).build(pretrained=False)
     else:
         backbone_for(uri, train).build()
@@ -186,8 +187,15 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     backbone = options[int(np.argmax(scores))]
     found = {"input": backbone.described}
     if len(options) > 1:
-        found["input chosen by"] = f"how surely it recognises the target, of {len(options)} conventions"
+        surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
+        found["input chosen by"] = f"{surely}, of {len(options)} conventions"
     return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
+
+
+def _same_kind(uri: str, kind: str, train: Examples) -> None:
+    if kind != train.kind:
+        known = replace(train.take([]), kind=kind).noun
+        raise UserError(f"source {uri!r} knows {known}s, but the target holds {train.noun}s; give another source")
 
 
 def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:

@@ -1,6 +1,7 @@
 """Laws of backbones: the stages are the library's network, and weights files are read without running them."""
 
 import pickle
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from regraft.core import catalog
 from regraft.core.config import build, to_plain
 from regraft.core.errors import UserError
 from regraft.model import Model, blocks
+from regraft.preprocessing.waveform import Waveform
 
 CUT = [  # networks that are a chain of stages, and how many there must be at least
     (Torchvision(arch="resnet18", size=64), 9),
@@ -35,12 +37,21 @@ CUT = [  # networks that are a chain of stages, and how many there must be at le
 ]
 WHOLE = [(Timm(arch="vit_tiny_patch16_224", size=224), 1)]
 FOREIGN = CUT + WHOLE
-EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64)]
+HEARS = Waveform(rate=8000, seconds=0.4)
+HEARING = [
+    Torchvision(arch="mobilenet_v2", size=64, hears=HEARS),
+    Timm(arch="resnet18", size=64, hears=HEARS),
+    Timm(arch="vit_tiny_patch16_224", size=224, hears=HEARS),
+    Small(arch="conv", size=32, hears=HEARS),
+]
+EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64), *HEARING]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::UserWarning:timm")
 
 
 def name(value) -> str:
-    return f"{type(value).__name__}-{value.arch}-{value.size}" if hasattr(value, "arch") else str(value)
+    if not hasattr(value, "arch"):
+        return str(value)
+    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if value.hears else ''}"
 
 
 @cache
@@ -60,6 +71,10 @@ def pictures(size: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
+def inputs(backbone, count: int = 2) -> torch.Tensor:
+    return backbone.preprocess.sample(count) if backbone.hears else pictures(backbone.size, count)
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("backbone", "stages"), FOREIGN, ids=name)
 def test_the_chain_of_stages_is_the_librarys_network(backbone, stages, training):
@@ -77,7 +92,7 @@ def test_the_chain_of_stages_is_the_librarys_network(backbone, stages, training)
 @pytest.mark.parametrize("backbone", EVERY, ids=name)
 def test_stages_compose(backbone):
     network = made(backbone).eval()
-    x = pictures(backbone.size)
+    x = inputs(backbone)
     with torch.no_grad():
         whole = network(x)
         for cut in {0, 1, len(network.stages) // 2, len(network.stages)}:
@@ -102,7 +117,7 @@ def test_blocks_hold_each_parameter_once_in_depth_order(backbone):
 def test_every_parameter_gets_a_gradient(backbone):
     network = made(backbone).train()
     network.zero_grad()
-    network(pictures(backbone.size, 4)).square().sum().backward()
+    network(inputs(backbone, 4)).square().sum().backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
 
@@ -111,7 +126,24 @@ def test_options_round_trip_and_the_size_is_the_preprocessings(backbone):
     plain = to_plain(backbone)
     plain.pop("name")
     assert build(type(backbone), plain) == backbone
-    assert backbone.preprocess.size == backbone.size
+    if backbone.hears:
+        assert backbone.preprocess == backbone.hears
+    else:
+        assert backbone.preprocess.size == backbone.size
+
+
+@pytest.mark.parametrize("backbone", HEARING, ids=name)
+def test_a_network_that_hears_is_the_network_of_pictures_behind_a_spectrogram(backbone):
+    """With the same weights under the same names, one stage later; and no statistic of it is learned."""
+    heard, seen = (made.__wrapped__(b) for b in (backbone, replace(backbone, hears=None)))  # whose statistics are new
+    assert list(heard.stages[0].parameters()) == []
+    assert heard.stages[0].state_dict() == {}
+    assert [v.shape for v in heard.state_dict().values()] == [v.shape for v in seen.state_dict().values()]
+    x = inputs(backbone)
+    with torch.no_grad():
+        shown = heard.stages[0](x)
+        assert shown.shape == (2, 3, backbone.size, backbone.size)
+        assert torch.allclose(heard.eval()(x), seen.eval()(shown), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Torchvision, Timm])

@@ -3,27 +3,32 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.error import URLError
 
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._decompose import decompose
+from regraft.backbones._spectrogram import hearing
 from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
-from regraft.core.config import settings
+from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
+from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing.images import Images
+from regraft.preprocessing.waveform import Waveform, fitting
 
+_HEARD = 96
+"""Pixels on a side of spectrograms: of 64 bands, more show nothing new."""
 _COPYING = (nn.ReLU6, nn.Hardswish, nn.SiLU)
 """Activations whose backward pass needs their input: working in place, they would copy it first."""
 
 
 @settings
 class Foreign(Backbone):
-    """A network of another library, by the name of its architecture.
+    """A network of pictures of another library, by the name of its architecture. It also hears: by spectrograms.
 
     A weights file does not say how its pictures were normalised or how its strided convolutions padded; `conventions`
     lists what it may be; how surely the network recognises the user's pictures decides (see `understanding`).
@@ -39,10 +44,17 @@ class Foreign(Backbone):
     """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
     padding: str = "symmetric"
     """How strided convolutions pad: ``symmetric``, or ``same`` as TensorFlow does."""
+    hears: Annotated[Waveform | None, Choice("preprocessing")] = None
+    """How recordings are read, which the network sees as spectrograms; None where it sees pictures."""
 
     @property
     def native(self) -> int:
         """Pixels on a side that the architecture was made for."""
+        raise NotImplementedError
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it takes no other size, as transformers with a position for each patch."""
         raise NotImplementedError
 
     def bare(self, pretrained: bool) -> nn.Module:
@@ -54,21 +66,29 @@ class Foreign(Backbone):
         raise NotImplementedError
 
     @property
-    def preprocess(self) -> Images:
+    def preprocess(self) -> Preprocess:
         """See `Backbone.preprocess`."""
+        return self.hears or self.pictures
+
+    @property
+    def pictures(self) -> Images:
+        """What the network itself sees."""
         mean, std = CONVENTIONS[self.normalise]
         return Images(size=self.size or self.native, mean=mean, std=std)
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: no larger than the pictures are worth, by steps of 32."""
+        if examples.kind == Waveform.kind:
+            return replace(self, hears=fitting(examples.items), size=self._sized(_HEARD))
         super().suited(examples)
         side = native_size(examples.items)
-        return replace(self, size=min(self.native, max(64, 32 * -(-side * 5 // (4 * 32)))))
+        return replace(self, size=self._sized(max(64, 32 * -(-side * 5 // (4 * 32)))))
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"{self.preprocess.size} pixels, normalised as {self.normalise}, {self.padding} padding"
+        heard = f"{self.hears.seconds:g} s at {self.hears.rate} Hz as spectrograms of " if self.hears else ""
+        return f"{heard}{self.pictures.size} pixels, normalised as {self.normalise}, {self.padding} padding"
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: only a local weights file leaves them open; the library's own come first."""
@@ -81,10 +101,13 @@ class Foreign(Backbone):
         network = self._padded(self._trained() if pretrained else self.bare(False))
         for layer in (m for m in network.modules() if isinstance(m, _COPYING)):
             layer.inplace = False
-        return decompose(self.without_classifier(network), self.preprocess.size)
+        found = decompose(self.without_classifier(network), self.pictures.size)
+        return hearing(found, self.hears, self.pictures) if self.hears else found
 
     def recogniser(self) -> nn.Module | None:
-        """See `Backbone.recogniser`: a weights file may lack the classifier."""
+        """See `Backbone.recogniser`: a weights file may lack the classifier, and of a sound it recognises nothing."""
+        if self.hears:
+            return None
         network = self._trained()
         if self.weights is not None:
             name = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1:]
@@ -92,6 +115,9 @@ class Foreign(Backbone):
             if not all(f"{n}.weight" in found and found[f"{n}.weight"].shape == own[f"{n}.weight"].shape for n in name):
                 return None
         return self._padded(network)
+
+    def _sized(self, worth: int) -> int:
+        return self.native if self.fixed else min(self.native, worth)
 
     def _padded(self, network: nn.Module) -> nn.Module:
         if self.padding == "same":

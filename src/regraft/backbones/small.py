@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._spectrogram import frames, hearing
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
@@ -17,6 +18,8 @@ from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing._text import fitting
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.subwords import Subwords, learned
+from regraft.preprocessing.waveform import Waveform
+from regraft.preprocessing.waveform import fitting as heard
 
 _STEM = 32
 _WIDEST = 128
@@ -24,12 +27,12 @@ _MOST_TOKENS = 128
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
 
 
-_ARCHS = {"image": "conv", "text": "words"}
+_ARCHS = {"image": "conv", "audio": "conv", "text": "words"}
 
 
 @settings
 class Small(Backbone):
-    """A network that trains from nothing in seconds: ``small:conv`` for pictures, ``small:words`` for text.
+    """A network that trains from nothing in seconds: ``small:conv`` for pictures and sounds, ``small:words`` for text.
 
     ``conv``: three convolutions (one more for each doubling of the input above 32 pixels), each with batch norm, pooled
     to a grid of 2 x 2. The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth
@@ -44,10 +47,15 @@ class Small(Backbone):
     """Pixels on a side of the input of ``conv``: 8 to 16 for characters, 64 for photographs."""
     text: Annotated[Subwords, Choice("preprocessing")] = Subwords()
     """How ``words`` reads text; its vocabulary is learned from the labelled target."""
+    hears: Annotated[Waveform | None, Choice("preprocessing")] = None
+    """How ``conv`` reads recordings, which it sees as spectrograms; None where it sees pictures."""
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`."""
         known = replace(self, arch=self.arch or _ARCHS.get(examples.kind, "conv"))
+        if examples.kind == Waveform.kind and known.arch == "conv":
+            hears = heard(examples.items)
+            return replace(known, hears=hears, size=64 if frames(hears) >= 64 else 32)
         super(Small, known).suited(examples)
         if known.arch == "words":
             text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
@@ -58,15 +66,16 @@ class Small(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """Pictures of ``size`` pixels, scaled to [-1, 1], or text."""
-        return self.text if self.arch == "words" else Images(size=self.size)
+        """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, or text."""
+        return self.text if self.arch == "words" else self.hears or Images(size=self.size)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
         if self.arch == "words":
             return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
-        return f"{self.size} pixels"
+        heard = f"{self.hears.seconds:g} s at {self.hears.rate} Hz as spectrograms of " if self.hears else ""
+        return f"{heard}{self.size} pixels"
 
     def build(self, pretrained: bool = True) -> Network:
         """The network, randomly initialised from torch's generator whether ``pretrained`` or not.
@@ -75,11 +84,14 @@ class Small(Backbone):
             UserError: an unknown architecture, a size below 8, or a file of weights.
         """
         self._check()
-        return convolved(len(self.text.vocabulary)) if self.arch == "words" else _convolutions(self.size)
+        if self.arch == "words":
+            return convolved(len(self.text.vocabulary))
+        network = _convolutions(self.size)
+        return hearing(network, self.hears, Images(size=self.size)) if self.hears else network
 
     def _check(self) -> None:
         if self.arch not in ("", *_ARCHS.values()):
-            raise unknown("architecture of small", self.arch, list(_ARCHS.values()))
+            raise unknown("architecture of small", self.arch, sorted({*_ARCHS.values()}))
         if self.size < 8:
             raise UserError(f"small networks need pictures of at least 8 pixels on a side, got size {self.size}")
         if self.weights is not None:

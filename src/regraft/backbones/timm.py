@@ -18,6 +18,12 @@ class Timm(Foreign):
         config = timm.get_pretrained_cfg(self.arch)
         return int(config.input_size[-1]) if config else 224
 
+    @property
+    def fixed(self) -> bool:
+        """See `Foreign.fixed`."""
+        config = timm.get_pretrained_cfg(self.arch)
+        return bool(config and config.fixed_input_size)
+
     def bare(self, pretrained: bool) -> nn.Module:
         """See `Foreign.bare`.
 

@@ -17,6 +17,11 @@ class Torchvision(Foreign):
         """See `Foreign.native`."""
         return 299 if self.arch == "inception_v3" else 224
 
+    @property
+    def fixed(self) -> bool:
+        """See `Foreign.fixed`."""
+        return self.arch.startswith(("vit_", "maxvit"))
+
     def bare(self, pretrained: bool) -> nn.Module:
         """See `Foreign.bare`.
 

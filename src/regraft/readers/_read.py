@@ -1,18 +1,20 @@
-"""Open every listed picture once: whether it can be read, and its digest."""
+"""Open every listed file once: whether it can be read, and its digest."""
 
 import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from regraft.data.examples import PICTURES, Examples, Skipped
+from regraft.readers import _hear
 
 LARGEST = 178_956_970  # pixels: where Pillow, too, takes a picture for an attack (twice its MAX_IMAGE_PIXELS)
 _TOO_LARGE = f"larger than {LARGEST // 10**6} megapixels; make it smaller"
@@ -21,31 +23,34 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its complaints 
 
 
 def checked(listed: Examples) -> Examples:
-    """``listed`` with digests, without the pictures that cannot be read: those join ``skipped``, with the reason.
+    """``listed`` with digests, without the files that cannot be read: those join ``skipped``, with the reason.
 
     Each file is decoded once, in threads. A JPEG is decoded at an eighth of its size, which still reads the entire
     stream and so sees a truncation.
+
+    Raises:
+        UserError: the library for this kind of example is not installed.
     """
-    results = _examine(listed.items)
+    results = _examine(listed.items, {"image": _fault, "audio": _hear.fault}[listed.kind])
     good = [i for i, (_, fault) in enumerate(results) if not fault]
     bad = tuple(Skipped(path, fault) for path, (_, fault) in zip(listed.items, results, strict=True) if fault)
     filled = replace(listed, digests=tuple(digest for digest, _ in results)).take(good)
     return replace(filled, skipped=listed.skipped + bad)
 
 
-def _examine(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Digest and fault of each file; one of the two is empty."""
+def _examine(paths: Sequence[Path], fault: Callable[[BinaryIO], str]) -> list[tuple[str, str]]:
+    """Digest and fault of each file, as ``fault`` finds it; one of the two is empty."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
-        return list(pool.map(_check, paths))
+        return list(pool.map(partial(_check, fault), paths))
 
 
-def _check(path: Path) -> tuple[str, str]:
+def _check(examine: Callable[[BinaryIO], str], path: Path) -> tuple[str, str]:
     try:
         if path.exists() and not path.is_file():  # opening a pipe would wait forever
             return "", "not a regular file"
         with path.open("rb") as file:
-            fault = _fault(file)
+            fault = examine(file)
             if fault:
                 return "", fault
             file.seek(0)

@@ -120,13 +120,14 @@ def _example(folder: Folder, index: int) -> Example | None:
     assert folder.holdout is not None
     assert folder.chosen is not None
     item, classes = folder.holdout.items[index], folder.holdout.classes
-    drawn = folder.holdout.kind == "image"
+    drawn, named = folder.holdout.kind == "image", folder.holdout.kind == "audio"
     thumbnail = _thumbnail(folder, item) if drawn else None
     if drawn and thumbnail is None:
         return None
     mean = folder.chosen.mean(0)[index]
     scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
     best = int(mean.argmax())
+    item = Path(item).name if named else item
     return Example(item, classes[folder.holdout.targets[index]], classes[best], scratch, float(mean[best]), thumbnail)
 
 

@@ -1,0 +1,106 @@
+"""Recordings to waveforms: decoded in threads, mono, resampled, cut or padded to one length."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil, gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from regraft.core.errors import UserError
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg")
+"""Endings of the files that are taken for recordings."""
+_HEADERS = 1000  # recordings whose length is looked at: enough for a 99th percentile
+_FULL = 32767  # the largest value of 16 bits
+
+
+def decode(paths: Sequence[Path], rate: int, length: int) -> np.ndarray:
+    """Recordings as ``length`` samples at ``rate`` hertz: channels averaged, longer ones cut to their middle.
+
+    Shorter ones stand in the middle of zeros. Values beyond full scale, which only files of floating point have, are
+    clipped.
+
+    Returns:
+        (N, length) int16, in the order of ``paths``.
+
+    Raises:
+        UserError: a recording cannot be read; readers list such recordings as skipped, so it changed since.
+    """
+    found = np.zeros((len(paths), length), dtype=np.int16)
+
+    def fill(i: int) -> None:
+        wave = _middle(_wave(paths[i], rate, length), length)
+        start = (length - len(wave)) // 2
+        found[i, start : start + len(wave)] = np.rint(wave * _FULL).clip(-_FULL, _FULL)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(fill, range(len(paths))):
+            pass
+    return found
+
+
+def extents(paths: Sequence[Path]) -> np.ndarray:
+    """Seconds and sampling rate (n, 2), from the headers of at most 1000 recordings spread over ``paths``.
+
+    Raises:
+        UserError: a recording cannot be read.
+        ValueError: there are no recordings.
+    """
+    if not paths:
+        raise ValueError("no recordings to measure")
+    chosen = np.unique(np.linspace(0, len(paths) - 1, _HEADERS).astype(int))
+    return np.array([_extent(paths[i]) for i in chosen])
+
+
+def library() -> Any:
+    """The library that reads recordings.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: its own C library is missing
+        raise UserError("recordings need the extra 'audio': pip install 'regraft[audio]'") from error
+    return soundfile
+
+
+def _wave(path: Path, rate: int, length: int) -> np.ndarray:
+    """One recording (n,) at ``rate``; of a long one only somewhat more than the ``length`` in the middle."""
+    reader = library()
+    try:
+        with reader.SoundFile(path) as file:
+            own, needed = file.samplerate, ceil(length * file.samplerate / rate)
+            if file.frames > needed and file.seekable():
+                file.seek((file.frames - needed) // 2)
+            else:
+                needed = -1
+            wave = file.read(needed, dtype="float32", always_2d=True).mean(1)
+    except (reader.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+    wave = np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
+    common = gcd(rate, own)
+    return wave if own == rate else resample_poly(wave, rate // common, own // common)
+
+
+def _middle(wave: np.ndarray, length: int) -> np.ndarray:
+    start = max(0, (len(wave) - length) // 2)
+    return wave[start : start + length]
+
+
+def _extent(path: Path) -> tuple[float, int]:
+    reader = library()
+    try:
+        with reader.SoundFile(path) as file:
+            return file.frames / file.samplerate, file.samplerate
+    except (reader.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    said = getattr(error, "error_string", "") or error
+    return UserError(f"the recording {path} cannot be read ({str(said).rstrip('.')}); restore it or remove it")

@@ -1,0 +1,84 @@
+"""Recordings: mono, of one rate, of one length."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regraft.augment import Augment
+from regraft.core.config import settings
+from regraft.data.sounds import decode, extents
+from regraft.preprocessing._base import Preprocess
+
+_LONGEST = 10.0
+"""Seconds that are heard of a recording, at most."""
+_NEARLY_ALL = 0.95
+"""Share of recordings at a low rate from which on nothing is gained by a higher one."""
+
+
+@settings
+class Waveform(Preprocess):
+    """Recordings at ``rate`` hertz, ``seconds`` long: the middle of longer ones, shorter ones amid silence."""
+
+    kind: ClassVar[str] = "audio"
+    varies: ClassVar[bool] = True
+
+    rate: int = 16000
+    """Samples in a second. What is above half of it cannot be heard."""
+    seconds: float = 1.0
+    """How much of a recording is heard."""
+
+    @property
+    def length(self) -> int:
+        """Samples of one recording."""
+        return max(1, round(self.rate * self.seconds))
+
+    @property
+    def key(self) -> str:
+        """See `Preprocess.key`."""
+        return f"waveform-{self.rate}-{self.length}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `Preprocess.shape`."""
+        return (self.length,)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """See `Preprocess.dtype`."""
+        return np.dtype(np.int16)
+
+    def decode(self, items: Sequence[Path]) -> np.ndarray:
+        """Files to samples (N, T)."""
+        return decode(items, self.rate, self.length)
+
+    def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
+        """Samples (B, T) as float32 in [-1, 1]; varied, they come earlier or later, and louder or softer."""
+        x = torch.from_numpy(np.ascontiguousarray(arrays)).float().div_(32768)
+        if augment is None or draws is None:
+            return x
+        gain = 1 + augment.colour * draws[:, 7:8]
+        return (_moved(x, (augment.shift * x.shape[1] * draws[:, 4]).round().long()) * gain).clamp(-1, 1)
+
+    def sample(self, count: int) -> Tensor:
+        """See `Preprocess.sample`."""
+        return torch.rand(count, self.length, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def fitting(paths: Sequence[Path]) -> Waveform:
+    """What 99 of 100 of the recordings fit into, up to 10 seconds; at 8 kHz where hardly any has more, else 16 kHz."""
+    seconds, rates = extents(paths).T
+    tenths = ceil(10 * float(np.quantile(seconds, 0.99)) - 1e-6)
+    low = float((rates <= 8000).mean()) >= _NEARLY_ALL
+    return Waveform(rate=8000 if low else 16000, seconds=min(_LONGEST, max(1, tenths) / 10))
+
+
+def _moved(x: Tensor, later: Tensor) -> Tensor:
+    """Recordings (B, T), each ``later`` (B) by so many samples, amid silence."""
+    place = torch.arange(x.shape[1]) - later.unsqueeze(1)
+    inside = (place >= 0) & (place < x.shape[1])
+    return x.gather(1, place.clamp(0, x.shape[1] - 1)) * inside

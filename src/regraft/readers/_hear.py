@@ -1,0 +1,47 @@
+"""Listen to a recording from end to end: whether it can be read, and whether there is anything in it."""
+
+import os
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from regraft.data.sounds import library
+
+_BLOCK = 2**20  # samples that are read at a time, so that an hour's recording does not fill the memory
+_MISSING = 0.02  # share of the announced samples that may be missing: for MP3 the announcement is an estimate
+
+
+def fault(file: BinaryIO) -> str:
+    """Why ``file`` is not a readable recording; empty if it is one."""
+    reader, size = library(), os.fstat(file.fileno()).st_size
+    if not size:
+        return "empty file"
+    start = file.read(12)
+    file.seek(0)
+    try:
+        sound = reader.SoundFile(file)
+    except (reader.SoundFileError, TypeError):  # TypeError: a .raw file, which does not say what it holds
+        known = start[:4] in (b"RIFF", b"fLaC", b"OggS") or start[:3] == b"ID3"
+        return "corrupt or truncated recording" if known else "not a recording"
+    announced = int.from_bytes(start[4:8], "little") + 8
+    if start[:4] == b"RIFF" and size < announced < 2**32:  # of a stream, the size is unknown and all ones
+        return f"corrupt or truncated recording: {size} of {announced} bytes"
+    try:
+        with sound:
+            return _silence(sound)
+    except reader.SoundFileError as error:
+        return f"corrupt or truncated recording: {getattr(error, 'error_string', '') or error}".rstrip(".")
+
+
+def _silence(sound: Any) -> str:
+    """What is wrong with the samples of an opened file; empty if nothing is."""
+    read, loudest = 0, 0.0
+    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+        if not np.isfinite(block).all():
+            return "holds values that are not numbers"
+        read, loudest = read + len(block), max(loudest, float(np.abs(block).max()))
+    if read < (1 - _MISSING) * sound.frames:
+        return f"corrupt or truncated recording: {read} of {sound.frames} samples"
+    if not read:
+        return "no sound: it has no samples"
+    return "" if loudest else "no sound: every sample is zero"
