@@ -29,7 +29,7 @@ from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
-KINDS = ("timm", "torchvision", "hf", "data", "runs")
+KINDS = ("timm", "torchvision", "torch", "hf", "data", "runs")
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,9 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     options = given.conventions()
     scores = [0.0]
     if len(options) > 1:
-        dataset = bench.dataset(train, given.preprocess)
-        scores = bench.journal.once(f"{_name(uri)}-input", lambda: [fit_of_input(o, dataset, bench) for o in options])
+        sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
+        fits = partial(map, fit_of_input, options, sized)
+        scores = bench.journal.once(f"{_name(uri)}-input", lambda: list(fits([bench] * len(options))))
     backbone = options[int(np.argmax(scores))]
     found = {"input": backbone.described}
     if len(options) > 1:
