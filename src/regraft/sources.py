@@ -29,7 +29,9 @@ from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
-KINDS = ("timm", "torchvision", "torch", "hf", "data", "runs")
+KINDS = ("timm", "torchvision", "torch", "keras", "hf", "data", "runs")
+FILES = ("keras",)
+"""Kinds whose name is a file."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def check(uri: str) -> None:
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
+    elif kind in FILES and not Path(rest).is_file():
+        raise UserError(f"source {uri!r}: there is no file {rest!r}; check the path")
     elif kind == "data" and not Path(rest).exists():
         raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
     elif "@" in rest and not Path(rest.partition("@")[2]).is_file():

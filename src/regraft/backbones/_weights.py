@@ -19,6 +19,15 @@ CONVENTIONS = {
 }
 """How networks in the wild normalise pictures: mean and standard deviation of each channel."""
 
+ALL_CONVENTIONS = {
+    "unit": CONVENTIONS["unit"],
+    "half": CONVENTIONS["half"],
+    "byte": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "imagenet": CONVENTIONS["imagenet"],
+    "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255)),
+}
+"""The same and those that only other libraries have; networks that want ``caffe`` also want blue first."""
+
 
 @dataclass(frozen=True)
 class Carried:
