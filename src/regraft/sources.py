@@ -29,8 +29,8 @@ from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
-KINDS = ("timm", "torchvision", "torch", "keras", "hf", "data", "runs")
-FILES = ("keras",)
+KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "data", "runs")
+FILES = ("keras", "onnx")
 """Kinds whose name is a file."""
 
 
@@ -51,6 +51,11 @@ class Source:
     training: Runtime
     inference: Runtime
     cost: tuple[float, float]
+
+    @property
+    def learns(self) -> bool:
+        """Whether its network has weights that can be trained: some are run as they are, by another library."""
+        return any(True for _ in self.model.backbone.parameters())
 
     def problem(self, train: Dataset, unlabeled: Dataset | None, seed: int, cache: Path | None) -> Problem:
         """The transfer of this source to the labelled examples ``train``: all that a method may see."""
