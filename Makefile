@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	$(UV) pip install --python .venv/bin/python --constraint constraints.txt \
-		--build-constraint constraints.txt --editable '.[peft]' --group dev
+		--build-constraint constraints.txt --editable '.[keras,onnx,peft]' --group dev
 	touch $@
 
 demo: setup
@@ -43,6 +43,6 @@ slow: setup
 
 constraints: setup
 	head -3 constraints.txt > constraints.new
-	$(UV) pip compile pyproject.toml --extra peft --group dev --group build --universal --python-version 3.11 \
-		--no-header --no-annotate --upgrade --quiet >> constraints.new
+	$(UV) pip compile pyproject.toml --extra keras --extra onnx --extra peft --group dev --group build \
+		--universal --python-version 3.11 --no-header --no-annotate --upgrade --quiet >> constraints.new
 	mv constraints.new constraints.txt

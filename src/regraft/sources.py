@@ -27,7 +27,7 @@ from regraft.readers._base import read
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 from regraft.training import run
-from regraft.understanding import fastest, fit_of_input, norm_breaks
+from regraft.understanding import best_input, fastest, norm_breaks
 
 KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "data", "runs")
 FILES = ("keras", "onnx")
@@ -188,12 +188,11 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
 def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     given = backbone_for(uri, train)
     options = given.conventions()
-    scores = [0.0]
+    chosen = 0
     if len(options) > 1:
         sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
-        fits = partial(map, fit_of_input, options, sized)
-        scores = bench.journal.once(f"{_name(uri)}-input", lambda: list(fits([bench] * len(options))))
-    backbone = options[int(np.argmax(scores))]
+        chosen = bench.journal.once(f"{_name(uri)}-input", partial(best_input, options, sized, bench))
+    backbone = options[chosen]
     found = {"input": backbone.described}
     if len(options) > 1:
         found["input chosen by"] = f"how surely it recognises the target, of {len(options)} conventions"

@@ -133,7 +133,7 @@ def _is_own(name: str, home: object, config: object) -> bool:
 
 
 def _depthwise(keras: Any) -> type:
-    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         """As written by other versions, with an option that follows from the others."""
 
         @classmethod

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -31,18 +32,19 @@ class KerasNet(nn.Module):
         keras, shared = library(), self.shared
         x = x.flip(1) if self.swap else x
         x = x.mean(1, keepdim=True) if shared.channels == 1 else x
-        places = [place for holder in self.layers for place in holder.places]
+        held: list[Any] = list(self.layers)
+        places = [place for holder in held for place in holder.places]
         lent = [getattr(holder, name) for holder, name in places]
-        shared.set_modes(self.layers, self.training)
         training = self.training or any(h.training for h in self.layers if isinstance(h, nn.BatchNorm2d))
-        with keras.device(str(x.device)), keras.StatelessScope(list(zip(shared.variables, lent, strict=True))) as scope:
+        lend = keras.StatelessScope(list(zip(shared.variables, lent, strict=True)))
+        with shared.modes(self.layers, self.training), keras.device(str(x.device)), lend as scope:
             out = shared.model(x.permute(0, 2, 3, 1) if shared.channels_last else x, training=training)
         if training:
             self._update(places, [scope.get_current_value(v) for v in shared.variables])
         if out.dim() > 2:
             axes = (2, 3) if out.dim() == 4 and not shared.channels_last else tuple(range(1, out.dim() - 1))
             out = out.mean(axes)
-        return out  # type: ignore[no-any-return]
+        return out
 
     def _update(self, places: list[tuple[nn.Module, str]], values: list[Tensor | None]) -> None:
         """Keep the statistics that layers in training mode have changed."""
@@ -75,13 +77,19 @@ class _Shared:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def set_modes(self, holders: nn.ModuleList, training: bool) -> None:
-        """Keras has one mode for all layers; here each normalisation has its own, and dropout that of the whole."""
+    @contextmanager
+    def modes(self, holders: nn.ModuleList, training: bool) -> Iterator[None]:
+        """Keras has one mode for all layers; inside, each normalisation has its own, and dropout that of the whole."""
         for layer, holder in zip(self.layers, holders, strict=True):
             if isinstance(holder, _Norm) and layer.trainable != holder.training:
                 layer.trainable = holder.training
         for layer, rate in self.dropouts:
             layer.rate = rate if training else 0.0
+        try:
+            yield
+        finally:
+            for layer, rate in self.dropouts:  # what is saved of the model must not depend on its last use
+                layer.rate = rate
 
 
 def _thinned(layer: Any, x: Tensor, kernel: Any) -> Any:
