@@ -93,11 +93,14 @@ class Entrants:
         return ready, out
 
     def _lacking(self, name: str, source: Source) -> str:
-        needs = catalog.find("methods", name).needs
+        method = catalog.find("methods", name)
+        needs = method.needs
         if Need.SOURCE_DATA in needs and source.domain is None:
             return f"{Need.SOURCE_DATA.value}: this source is a model only"
         if Need.UNLABELED in needs and source.uri not in self.unlabeled:
             return f"set of {Need.UNLABELED.value}: give --unlabeled DIR"
+        if method.tunes and not source.learns:
+            return "weight in it that could be trained: this source gives features only"
         return ""
 
 

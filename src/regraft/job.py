@@ -99,7 +99,7 @@ class Job:
         """Scratch in each architecture of the sources, and in a small network, which few labels often suit better."""
         small = scratch_source("small", self.data.train, self.bench)
         self._decode(small)
-        others = {repr(s.backbone): s for s in reversed(sources) if s.backbone != small.backbone}
+        others = {repr(s.backbone): s for s in reversed(sources) if s.learns and s.backbone != small.backbone}
         return [small, *others.values()]
 
     def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:

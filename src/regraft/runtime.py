@@ -119,7 +119,7 @@ def _seconds(network: nn.Module, sample: Tensor, training: bool, runtime: Runtim
 def _pass(network: nn.Module, x: Tensor, training: bool, runtime: Runtime) -> None:
     with runtime.compute(network), torch.set_grad_enabled(training):
         value = network(x).float().square().mean()
-    if training:
+    if value.requires_grad:  # some networks have nothing to train
         value.backward()
         network.zero_grad()
 

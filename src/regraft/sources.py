@@ -27,9 +27,11 @@ from regraft.readers._base import read
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 from regraft.training import run
-from regraft.understanding import fastest, fit_of_input, norm_breaks
+from regraft.understanding import best_input, fastest, norm_breaks
 
-KINDS = ("timm", "torchvision", "hf", "glove", "data", "runs")
+KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "glove", "data", "runs")
+FILES = ("keras", "onnx")
+"""Kinds whose name is a file."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Source:
     training: Runtime
     inference: Runtime
     cost: tuple[float, float]
+
+    @property
+    def learns(self) -> bool:
+        """Whether its network has weights that can be trained: some are run as they are, by another library."""
+        return any(True for _ in self.model.backbone.parameters())
 
     def problem(self, train: Dataset, unlabeled: Dataset | None, seed: int, cache: Path | None) -> Problem:
         """The transfer of this source to the labelled examples ``train``: all that a method may see."""
@@ -82,6 +89,8 @@ def check(uri: str) -> None:
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
+    elif kind in FILES and not Path(rest).is_file():
+        raise UserError(f"source {uri!r}: there is no file {rest!r}; check the path")
     elif kind == "data" and not Path(rest).exists():
         raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
     elif "@" in rest and not Path(rest.partition("@")[2]).is_file():
@@ -180,11 +189,11 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
 def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     given = backbone_for(uri, train)
     options = given.conventions()
-    scores = [0.0]
+    chosen = 0
     if len(options) > 1:
-        dataset = bench.dataset(train, given.preprocess)
-        scores = bench.journal.once(f"{_name(uri)}-input", lambda: [fit_of_input(o, dataset, bench) for o in options])
-    backbone = options[int(np.argmax(scores))]
+        sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
+        chosen = bench.journal.once(f"{_name(uri)}-input", partial(best_input, options, sized, bench))
+    backbone = options[chosen]
     found = {"input": backbone.described}
     if len(options) > 1:
         surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"

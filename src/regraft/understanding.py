@@ -1,5 +1,6 @@
 """What can be found out about a network only by measuring it on the user's data."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from regraft.folding import NORMS
 from regraft.heads.logistic import Logistic
 from regraft.model import Model, untracked
 from regraft.preprocessing._base import Preprocess
+from regraft.preprocessing.images import Images
 from regraft.runtime import Runtime, measure
 from regraft.tasks.classification import Classification
 
@@ -26,6 +28,26 @@ SEEN = 64
 """Pictures on which conventions of input are compared, at most; spread over the classes."""
 SMALL_WEIGHTS, SMALL_INPUT = 1_000_000, 3 * 32 * 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
+CLEARLY = 0.1
+"""Nats of likelihood by which inputs of hundreds must win; on a target that a network knows nothing of, 0.05 is noise."""
+
+
+def best_input(options: Sequence[Backbone], datasets: Sequence[Dataset], bench: Bench) -> int:
+    """Which of the conventions ``options`` suits a network best; ``datasets``: the labelled target as each decodes it.
+
+    `fit_of_input` decides among inputs of about unit size. Inputs of hundreds make nearly any network surer, rightly or
+    not, so the best of these is taken only where a probe on the labelled target is better by `CLEARLY`.
+    """
+    fits = [fit_of_input(option, dataset, bench) for option, dataset in zip(options, datasets, strict=True)]
+    large = [isinstance(o.preprocess, Images) and max(o.preprocess.std) < 0.05 for o in options]
+    sides = [[i for i in range(len(options)) if large[i] is side] for side in (False, True)]
+    best = [max(side, key=fits.__getitem__) for side in sides if side]
+    if len(best) == 1:
+        return best[0]
+    memory = Memory(bench.runtime, bench.cache)
+    probes = [features(options[i].build(), datasets[i], options[i].preprocess, memory) for i in best]
+    small, hundreds = (likelihood(x, datasets[i].labels) for x, i in zip(probes, best, strict=True))
+    return best[hundreds > small + CLEARLY]
 
 
 def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:

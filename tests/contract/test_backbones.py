@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from torch.nn import functional as F
 
 from regraft.backbones._base import Network
 from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
+from regraft.backbones.keras import Keras
 from regraft.backbones.small import Small
 from regraft.backbones.timm import Timm
+from regraft.backbones.torch import Torch
 from regraft.backbones.torchvision import Torchvision
 from regraft.core import catalog
 from regraft.core.config import build, to_plain
@@ -35,7 +38,9 @@ CUT = [  # networks that are a chain of stages, and how many there must be at le
     (Timm(arch="convnext_atto", size=64), 5),
     (Timm(arch="regnety_002", size=64), 5),
 ]
-WHOLE = [(Timm(arch="vit_tiny_patch16_224", size=224), 1)]
+ROOT = Path(__file__).parents[2]
+OWN = Torch(arch=f"{ROOT / 'examples/networks/cifar_resnet.py'}:resnet20", size=32)
+WHOLE = [(Timm(arch="vit_tiny_patch16_224", size=224), 1), (OWN, 1)]
 FOREIGN = CUT + WHOLE
 HEARS = Waveform(rate=8000, seconds=0.4)
 HEARING = [
@@ -44,7 +49,10 @@ HEARING = [
     Timm(arch="vit_tiny_patch16_224", size=224, hears=HEARS),
     Small(arch="conv", size=32, hears=HEARS),
 ]
-EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64), *HEARING]
+KERAS = (
+    [] if find_spec("keras") is None else [Keras(arch=str(Path(__file__).parent / "files/small_keras.json"), size=16)]
+)
+EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64), *HEARING, *KERAS]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::UserWarning:timm")
 
 
@@ -306,4 +314,6 @@ def test_missing_files_and_files_without_tensors_are_errors(tmp_path):
 
 
 def test_every_backbone_is_tested_here():
-    assert {type(b) for b in EVERY} >= {catalog.find("backbones", n) for n in ("small", "timm", "torchvision")}
+    """ONNX models, which have no parameters, have laws of their own, and so do networks of text."""
+    names = {"small", "timm", "torchvision", "torch", *(("keras",) if KERAS else ())}
+    assert {type(b) for b in EVERY} == {catalog.find("backbones", n) for n in names}

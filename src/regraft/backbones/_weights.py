@@ -19,6 +19,15 @@ CONVENTIONS = {
 }
 """How networks in the wild normalise pictures: mean and standard deviation of each channel."""
 
+ALL_CONVENTIONS = {
+    "unit": CONVENTIONS["unit"],
+    "half": CONVENTIONS["half"],
+    "byte": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "imagenet": CONVENTIONS["imagenet"],
+    "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255)),
+}
+"""The same and those that only other libraries have; networks that want ``caffe`` also want blue first."""
+
 
 @dataclass(frozen=True)
 class Carried:
@@ -96,6 +105,38 @@ def carry(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
         )
     network.load_state_dict(fits, strict=False)
     return Carried(len(fits), left, missing)
+
+
+def carry_all(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
+    """Load all of ``path`` into ``network``; only entries that begin with one of ``head`` (the classifier) may differ.
+
+    Raises:
+        UserError: a tensor is missing, too many or of another shape: another architecture.
+    """
+    tensors, own = read(path), network.state_dict()
+    fits = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
+    backbone = [n for n in own if not n.startswith(head) and not n.endswith("num_batches_tracked")]
+    missing = tuple(n for n in backbone if n not in fits)
+    left = tuple(n for n in tensors if n not in fits)
+    extra = tuple(n for n in left if n not in own)
+    if missing or any(not n.startswith(head) for n in extra):
+        raise UserError(
+            f"{path} belongs to another architecture: {len(backbone) - len(missing)} of {len(backbone)} tensors match, "
+            f"{_difference(missing, extra, own, tensors)}; name the code that it was trained with"
+        )
+    network.load_state_dict(fits, strict=False)
+    return Carried(len(fits), left, missing)
+
+
+def _difference(
+    missing: tuple[str, ...], extra: tuple[str, ...], own: dict[str, Tensor], tensors: dict[str, Tensor]
+) -> str:
+    """The first thing that is wrong, and what may explain it."""
+    if missing and missing[0] in tensors:
+        shapes = (tuple(t[missing[0]].shape) for t in (own, tensors))
+        return "{!r} is {} in the network and {} in the file".format(missing[0], *shapes)
+    also = f"the file has {extra[0]!r}, which the network lacks" if extra else "the file has nothing else"
+    return f"{missing[0]!r} is not in the file, and {also}" if missing else also
 
 
 def pad_same(network: nn.Module) -> None:

@@ -3,7 +3,7 @@
 from torch import nn
 
 from regraft.core.config import settings
-from regraft.core.errors import UserError
+from regraft.core.errors import CandidateError, UserError
 from regraft.edits._base import Edit
 from regraft.model import Model, Problem
 
@@ -25,7 +25,8 @@ class Lora(Edit):
         """See `Edit.apply`.
 
         Raises:
-            UserError: peft is not installed, or the network has no layer to adapt.
+            UserError: peft is not installed.
+            CandidateError: the network has no layer to adapt.
         """
         try:
             from peft import LoraConfig, inject_adapter_in_model
@@ -33,7 +34,7 @@ class Lora(Edit):
             raise UserError("method 'lora' needs the extra 'peft': pip install 'regraft[peft]'") from error
         names = [name for name, layer in model.backbone.named_modules() if _adaptable(layer)]
         if not names:
-            raise UserError("method 'lora' found no linear layer or ungrouped convolution in this backbone")
+            raise CandidateError("method 'lora' found no linear layer or ungrouped convolution in this backbone")
         config = LoraConfig(r=self.rank, lora_alpha=int(self.scale * self.rank), target_modules=names)
         model.backbone.requires_grad_(False)
         inject_adapter_in_model(config, model.backbone)

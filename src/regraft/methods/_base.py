@@ -25,6 +25,9 @@ class Method(ABC):
     cost: ClassVar[float] = 1.0
     """Time of a step relative to plain fine-tuning, roughly: the race plans with it."""
 
+    tunes: ClassVar[bool] = True
+    """Whether the method trains weights of the backbone, so that one without any that learn is of no use to it."""
+
     @abstractmethod
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """The phases for ``problem``. Reads the problem, trains nothing."""

@@ -21,6 +21,7 @@ class LinearProbe(Method):
     """
 
     cost: ClassVar[float] = 0.07
+    tunes: ClassVar[bool] = False
     descent: Descent = Descent(rate=1e-2, views=4)
     """How to train the head."""
 

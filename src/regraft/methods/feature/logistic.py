@@ -20,6 +20,7 @@ class Logistic(Method):
     """
 
     cost: ClassVar[float] = 0.0
+    tunes: ClassVar[bool] = False
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Logistic()
     """The estimator and its options."""
 

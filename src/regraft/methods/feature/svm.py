@@ -20,6 +20,7 @@ class Svm(Method):
     """
 
     cost: ClassVar[float] = 0.0
+    tunes: ClassVar[bool] = False
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Svm()
     """The estimator and its options."""
 
