@@ -160,7 +160,7 @@ class Job:
             if done:
                 return (finish, chosen), done
         reasons = "; ".join(sorted({c.reason for c in candidates if c.reason})) or "training broke down"
-        raise UserError(f"no candidate could be trained ({reasons}); try --method logistic or other pictures")
+        raise UserError(f"no candidate could be trained ({reasons}); try --method logistic or other examples")
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)

@@ -41,13 +41,14 @@ def test_short_ones_stand_in_the_middle_of_silence(tmp_path: Path, length: int, 
     assert np.flatnonzero(decode([path], 16000, length)[0]).tolist() == list(range(before, before + 10))
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 12345, 22050, 44100, 48000])
+@pytest.mark.parametrize("rate", [4001, 8000, 11025, 12345, 22050, 44100, 44101, 48000, 384000])
 def test_a_tone_keeps_its_pitch_volume_and_length_at_any_rate(tmp_path: Path, rate: int) -> None:
     path = written(tmp_path / "a.wav", 0.5 * sine(1000, rate, 1.0), rate)
     found = decode([path], 16000, 16000)[0] / FULL
     inner = slice(1000, 15000)  # away from the ends, where a filter has nothing to go by
     wanted = 0.5 * sine(1000, 16000, 1.0)
-    assert np.abs(found[inner] - wanted[inner]).max() < 0.005
+    # The ratio of 16000 to 44101 is only approximated: the tone drifts by a twentieth of a sample in this second.
+    assert np.abs(found[inner] - wanted[inner]).max() < (0.02 if rate == 44101 else 0.005)
 
 
 def test_what_is_too_high_for_the_rate_is_filtered_out(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ VERBS = {
     "evaluate of no run": (("evaluate", "full", "--data", "strange"), "no model in full"),
     "evaluate without data": (("evaluate", "full"), "'data' is missing"),
     "predict of no run": (("predict", "full", "text.txt"), "no model in full"),
-    "predict without pictures": (("predict", "full"), "no pictures given"),
+    "predict without pictures": (("predict", "full"), "no examples given"),
     "report of no run": (("report", "full"), "full"),
     "explain of no run": (("explain", "full"), "not a run folder"),
     "explain of nothing": (("explain", "l2sp"), "did you mean 'l2_sp'?"),

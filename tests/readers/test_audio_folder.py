@@ -145,9 +145,20 @@ def test_odd_but_good_recordings_are_read(tones: Path) -> None:
     streamed = bytearray((tones / "low" / "0.wav").read_bytes())
     streamed[4:8] = b"\xff" * 4  # written to a pipe: the size was not known
     (tones / "low" / "streamed.wav").write_bytes(bytes(streamed))
+    unpadded = bytearray((tones / "low" / "0.wav").read_bytes())
+    unpadded[4:8] = (len(unpadded) - 7).to_bytes(4, "little")  # the last byte would be padding
+    (tones / "low" / "unpadded.wav").write_bytes(bytes(unpadded))
     examples = read(tones)
-    assert examples.counts() == {"high": 3, "low": 9}
+    assert examples.counts() == {"high": 3, "low": 10}
     assert not examples.skipped
+
+
+@pytest.mark.parametrize(("rate", "reason"), [(0, "corrupt or trunc"), (2**31 - 1, "claims 2147483647 samples a sec")])
+def test_impossible_rates_are_listed(tones: Path, rate: int, reason: str) -> None:
+    whole = bytearray(tone(tones / "low" / "odd.wav").read_bytes())
+    whole[24:28] = rate.to_bytes(4, "little")
+    (tones / "low" / "odd.wav").write_bytes(bytes(whole))
+    assert reasons(read(tones))["odd.wav"].startswith(reason)
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Spectrogram(nn.Module):
         found = torch.stft(
             x.float(), points, hop, window, self.window, center=True, pad_mode="constant", return_complex=True
         )
-        power = self.filters @ found.abs().square()
+        power = self.filters @ (found.real.square() + found.imag.square())  # without the root of an absolute value
         decibels = 10 * power.clamp_min(1e-10).log10()
         return torch.maximum(decibels, decibels.amax((1, 2), keepdim=True) - RANGE)
 

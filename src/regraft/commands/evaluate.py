@@ -20,12 +20,12 @@ from regraft.tasks.classification import Classification
 
 @settings
 class Evaluate:
-    """Accuracy, macro F1, log loss and calibration error of a kept model on labelled pictures, with intervals."""
+    """Accuracy, macro F1, log loss and calibration error of a kept model on labelled examples, with intervals."""
 
     run: Annotated[Path, "positional"]
     """The run's folder."""
     data: Path | None = None
-    """Folder with one folder of pictures per class (the run's class names), or a CSV of paths and labels."""
+    """Folder with one folder of examples per class (the run's class names), or a CSV of paths and labels."""
     label: str = "label"
     """The column of a table that holds the labels."""
     device: str = "auto"

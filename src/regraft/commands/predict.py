@@ -1,4 +1,4 @@
-"""Say what a run's model sees in pictures."""
+"""Say what a run's model sees in examples."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
         UserError: there is no model, no path, or nothing that can be read.
     """
     if not options.paths:
-        raise UserError("no pictures given: regraft predict RUN PATH [PATH ...]")
+        raise UserError("no examples given: regraft predict RUN PATH [PATH ...]")
     if options.top < 1:
         raise UserError(f"option 'top' must be at least 1, got {options.top}")
     model, backbone = artifacts.load(options.run)

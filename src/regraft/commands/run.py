@@ -30,13 +30,13 @@ class Run:
     """
 
     target: Path | None = None
-    """Folder with one folder of pictures per class, or a CSV with the columns path (or text) and label."""
+    """Folder with one folder of pictures (or sounds) per class, or a CSV with the columns path (or text) and label."""
     source: tuple[str, ...] = ()
     """timm:ARCH or torchvision:ARCH (@FILE for local weights), hf:NAME, data:DIR, or a run's folder; repeatable."""
     label: str = "label"
     """The column of tables that holds the labels."""
     test: Path | None = None
-    """Labelled pictures to judge by; without it, part of the target is set aside."""
+    """Labelled examples to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
     """Pictures of the target domain without labels, for methods that can use them."""
     shots: int | None = None

@@ -21,13 +21,13 @@ from regraft.tasks.classification import Classification
 
 @settings
 class Train:
-    """Train a network from nothing on labelled pictures and keep it as a source: ``regraft run --source runs/NAME``.
+    """Train a network from nothing on labelled examples and keep it as a source: ``regraft run --source runs/NAME``.
 
     A tenth of each class is set aside to measure it by.
     """
 
     data: Path | None = None
-    """Folder with one folder of pictures per class, or a CSV of paths and labels."""
+    """Folder with one folder of pictures or recordings per class, or a CSV of paths and labels."""
     label: str = "label"
     """The column of a table that holds the labels."""
     backbone: str = "small"

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import ceil, gcd
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from regraft.core.errors import UserError
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg")
 """Endings of the files that are taken for recordings."""
 _HEADERS = 1000  # recordings whose length is looked at: enough for a 99th percentile
+_FINE = 1000  # of an odd ratio of rates, the filter would have a million taps; this is a thousandth of a semitone off
 _FULL = 32767  # the largest value of 16 bits
 
 
@@ -83,8 +85,8 @@ def _wave(path: Path, rate: int, length: int) -> np.ndarray:
     except (reader.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
     wave = np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
-    common = gcd(rate, own)
-    return wave if own == rate else resample_poly(wave, rate // common, own // common)
+    ratio = Fraction(rate, own).limit_denominator(_FINE)
+    return wave if own == rate else resample_poly(wave, ratio.numerator, ratio.denominator)
 
 
 def _middle(wave: np.ndarray, length: int) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 from regraft.data.sounds import library
 
 _BLOCK = 2**20  # samples that are read at a time, so that an hour's recording does not fill the memory
+_STREAM = 2**31 - 2**16  # bytes from which on the size of a WAV file means that its writer did not know it
+_HIGHEST = 1_000_000  # hertz: more than any microphone gives
 _MISSING = 0.02  # share of the announced samples that may be missing: for MP3 the announcement is an estimate
 
 
@@ -24,7 +26,7 @@ def fault(file: BinaryIO) -> str:
         known = start[:4] in (b"RIFF", b"fLaC", b"OggS") or start[:3] == b"ID3"
         return "corrupt or truncated recording" if known else "not a recording"
     announced = int.from_bytes(start[4:8], "little") + 8
-    if start[:4] == b"RIFF" and size < announced < 2**32:  # of a stream, the size is unknown and all ones
+    if start[:4] == b"RIFF" and size + 1 < announced < _STREAM:  # one more: a last byte of padding is often left out
         return f"corrupt or truncated recording: {size} of {announced} bytes"
     try:
         with sound:
@@ -35,6 +37,8 @@ def fault(file: BinaryIO) -> str:
 
 def _silence(sound: Any) -> str:
     """What is wrong with the samples of an opened file; empty if nothing is."""
+    if sound.samplerate > _HIGHEST:
+        return f"claims {sound.samplerate} samples a second"
     read, loudest = 0, 0.0
     while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
         if not np.isfinite(block).all():
