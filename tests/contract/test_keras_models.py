@@ -29,7 +29,7 @@ from regraft.tasks.classification import Classification
 needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
 DESCRIBED = Path(__file__).parent / "files" / "small_keras.json"
 ROOT = Path(__file__).parents[2]
-SHARED = next((p for p in (ROOT.parent / "shared", ROOT / "shared") if p.is_dir()), ROOT / "shared") / "data/keras_h5"
+SHARED = ROOT.parent / "shared" / "data" / "keras_h5"
 PUBLISHED = {  # the layer whose output goes into the classifier
     "fer2013_mini_XCEPTION.102-0.66.hdf5": -4,
     "mlperf_tiny_resnet8_cifar10.h5": -2,

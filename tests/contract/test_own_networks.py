@@ -25,7 +25,7 @@ from regraft.understanding import fit_of_input
 
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "examples" / "networks" / "cifar_resnet.py"
-SHARED = next((p for p in (ROOT.parent / "shared", ROOT / "shared") if p.is_dir()), ROOT / "shared") / "data"
+SHARED = ROOT.parent / "shared" / "data"
 TINY = """
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""The main job with networks that come in files: the user's own, of Keras, of ONNX; and what is kept works by itself."""
+"""The main job with networks that come in files: the user's own, of Keras, of ONNX; what is kept works by itself."""
 
 from importlib.util import find_spec
 from pathlib import Path
