@@ -29,7 +29,7 @@ SEEN = 64
 SMALL_WEIGHTS, SMALL_INPUT = 1_000_000, 3 * 32 * 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 CLEARLY = 0.1
-"""Nats of likelihood by which inputs of hundreds must win; on a target that a network knows nothing of, 0.05 is noise."""
+"""Nats of likelihood by which inputs of hundreds must win: 0.05 is noise where a network knows nothing of a target."""
 
 
 def best_input(options: Sequence[Backbone], datasets: Sequence[Dataset], bench: Bench) -> int:

@@ -29,7 +29,7 @@ from regraft.tasks.classification import Classification
 needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
 DESCRIBED = Path(__file__).parent / "files" / "small_keras.json"
 ROOT = Path(__file__).parents[2]
-SHARED = next((p for p in (ROOT.parent / "shared", ROOT / "shared") if p.is_dir()), ROOT / "shared") / "data/keras_h5"
+SHARED = ROOT.parent / "shared" / "data" / "keras_h5"
 PUBLISHED = {  # the layer whose output goes into the classifier
     "fer2013_mini_XCEPTION.102-0.66.hdf5": -4,
     "mlperf_tiny_resnet8_cifar10.h5": -2,
@@ -90,7 +90,7 @@ def test_features_are_kerass_own(suffix, tmp_path):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the trained models lie beside the project")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_features_of_published_models_are_kerass_own(name):
-    """Among them one with an option that Keras 3 refuses, and one of grey pictures whose classifier is a convolution."""
+    """One has an option that Keras 3 refuses; one takes grey pictures, and its classifier is a convolution."""
     keras, backbone = library(), Keras(arch=str(SHARED / name))
 
     class Depthwise(keras.layers.DepthwiseConv2D):
@@ -180,7 +180,7 @@ def test_all_conventions_are_tried_at_the_models_own_size(saved):
 def test_low_rank_updates_end_a_candidate_only(saved):
     pytest.importorskip("peft")
     network = saved.build()
-    with pytest.raises(CandidateError, match="found no linear layer"):
+    with pytest.raises(CandidateError, match=r"found no linear layer"):
         Lora().apply(Model(network, torch.nn.Linear(network.feature_dim, 2), ("a", "b")), None)
 
 
@@ -244,7 +244,7 @@ def test_what_is_no_model_is_one_sentence(kind, saved, tmp_path):
 def test_layers_that_are_not_kerass_own_are_refused_by_name(old, new, named, saved):
     path = rewritten(Path(saved.arch), lambda text: json.dumps(json.loads(text)).replace(old, new))
     assert zipfile.ZipFile(path).read("config.json") != zipfile.ZipFile(saved.arch).read("config.json")
-    with pytest.raises(UserError, match=f"has '{named}', which is not a layer of Keras's own") as caught:
+    with pytest.raises(UserError, match=rf"has '{named}', which is not a layer of Keras's own") as caught:
         Keras(arch=str(path), size=16).build()
     assert "\n" not in str(caught.value)
 
@@ -289,5 +289,5 @@ def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):
 @needs_keras
 def test_another_backend_is_refused(monkeypatch):
     monkeypatch.setattr(library().backend, "backend", lambda: "jax")
-    with pytest.raises(UserError, match="KERAS_BACKEND=torch"):
+    with pytest.raises(UserError, match=r"KERAS_BACKEND=torch"):
         library()

@@ -1,4 +1,4 @@
-"""A Keras model as an ordinary torch module: its own parameters and buffers, which a shared Keras model computes with."""
+"""A Keras model as an ordinary torch module: its own parameters, with which a shared Keras model computes."""
 
 import hashlib
 import re

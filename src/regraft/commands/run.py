@@ -32,7 +32,7 @@ class Run:
     target: Path | None = None
     """Folder with one folder of pictures (or sounds) per class, or a CSV with the columns path (or text) and label."""
     source: tuple[str, ...] = ()
-    """timm:ARCH or torchvision:ARCH (@FILE for local weights), hf:NAME, data:DIR, or a run's folder; repeatable."""
+    """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
     """The column of tables that holds the labels."""
     test: Path | None = None

@@ -1,0 +1,85 @@
+"""What is found out about a network by measuring: which convention of input it was trained with."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regraft import understanding
+from regraft.backbones._base import Backbone, Network
+from regraft.backbones._weights import ALL_CONVENTIONS
+from regraft.backbones.keras import Keras
+from regraft.data.dataset import whole
+from regraft.data.decoding import decoded
+from regraft.features import forward
+from regraft.preprocessing.images import Images
+from regraft.readers._base import read
+from regraft.runtime import Runtime
+from regraft.understanding import CLEARLY, best_input
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+class Bench:
+    """What measuring needs."""
+
+    runtime, cache = Runtime(), None
+
+
+@dataclass(frozen=True)
+class Named(Backbone):
+    """A backbone of which only the convention matters."""
+
+    normalise: str
+
+    @property
+    def preprocess(self) -> Images:
+        mean, std = ALL_CONVENTIONS[self.normalise]
+        return Images(size=8, mean=mean, std=std)
+
+    def build(self, pretrained: bool = True) -> Network:
+        return Network([], 1)
+
+
+class Labelled:
+    """A data set of which only the labels are read."""
+
+    labels = np.zeros(4)
+
+
+@pytest.mark.parametrize(
+    ("sure", "probes", "wanted"),
+    [
+        ({"unit": -0.5, "imagenet": -0.2}, {}, "imagenet"),
+        ({"byte": -0.6, "caffe": -0.5}, {}, "caffe"),
+        ({"unit": -0.5, "imagenet": -0.2, "byte": -0.01}, {"imagenet": -0.8, "byte": -2.1}, "imagenet"),
+        ({"unit": -1.4, "imagenet": -1.3, "byte": -0.5}, {"imagenet": -2.2, "byte": -1.6}, "byte"),
+        ({"unit": -0.2, "byte": -0.1, "caffe": -0.01}, {"unit": -2.2, "caffe": -2.2 + CLEARLY / 2}, "unit"),
+        ({"unit": -0.2, "byte": -0.1}, {"unit": 0.0, "byte": 0.0}, "unit"),
+    ],
+)
+def test_inputs_of_hundreds_need_more_than_a_sure_network(sure, probes, wanted, monkeypatch):
+    """Sureness decides within inputs of like size; a probe, clearly, between the best of either."""
+    options = [Named(n) for n in sure]
+    monkeypatch.setattr(understanding, "fit_of_input", lambda option, *_: sure[option.normalise])
+    monkeypatch.setattr(understanding, "features", lambda _, __, form, ___: form)
+    by_form = {Named(n).preprocess: value for n, value in probes.items()}
+    monkeypatch.setattr(understanding, "likelihood", lambda form, _: by_form[form])
+    assert options[best_input(options, [Labelled()] * len(options), Bench())].normalise == wanted
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the trained models lie beside the project")
+@pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
+def test_a_published_keras_model_gets_what_it_was_trained_with():
+    """0.751 is what its collector measured on the same 1,000 pictures, with inputs from 0 to 255."""
+    examples = read(SHARED / "unclear-licence" / "cifar10_test_jpeg_1000")
+    options = Keras(arch=str(SHARED / "keras_h5" / "mlperf_tiny_resnet8_cifar10.h5")).suited(examples).conventions()
+    data = whole(examples, decoded(examples, options[0].preprocess, None))
+    few = data.take(np.arange(0, len(data), 10))
+    best = options[best_input(options, [few] * len(options), Bench())]
+    assert best.normalise == "byte"
+    scores = forward(best.recogniser(), data, best.preprocess, Runtime())
+    assert (scores.argmax(1) == data.labels).mean() == pytest.approx(0.751, abs=0.005)
