@@ -29,6 +29,7 @@ class Wanted:
     backbone: str
     seeds: int
     level: float
+    steps: int | None = None
 
 
 class Job:
@@ -115,6 +116,8 @@ class Job:
         slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
         least = min(s.cost[0] for s in entrants.baselines)
         costs = planning.Costs(slow, fast, least, min(32, len(self.data.train)), len(self.data.holdout), weights)
+        if self.wanted.steps is not None:
+            return planning.fixed(costs, self.wanted.steps, self.wanted.seeds)
         return planning.plan(costs, self.bench.clock.left(), self.wanted.seeds)
 
     def _deadline(self, plan: Plan) -> float:
@@ -128,6 +131,8 @@ class Job:
 
     def _stretched(self, race: Race, raced: Sequence[Candidate]) -> Race:
         """The race with longer descents for the finish, as far as the time that it left allows."""
+        if self.wanted.steps is not None:
+            return race
         ours, theirs = _ordered(race, raced)[0], next(c for c in raced if c.method == "scratch")
         seeds, holdout = race.plan.seeds, len(self.data.holdout)
 

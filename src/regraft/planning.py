@@ -56,3 +56,8 @@ def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:
             return Plan(LADDER[-1], folds, count, note=note, reserve=costs.finish(LADDER[-1], count))
     steps = next((s for s in SCANT if costs.finish(s, 1) <= 0.7 * left), SCANT[-1])
     return Plan(steps, folds, 1, False, "the budget is too small: one seed, and only what needs no descent was raced")
+
+
+def fixed(costs: Costs, steps: int, seeds: int, folds: int = 3) -> Plan:
+    """The plan with ``steps`` that were asked for: the same on every machine, whatever the time it takes."""
+    return Plan(steps, folds, seeds, reserve=costs.finish(steps, seeds))

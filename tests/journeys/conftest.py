@@ -111,7 +111,7 @@ def finished(home: Path, shared: Callable[..., Path]) -> Path:
         shell = Shell(home, folder)
         sources = [f"data:{shell.data(name)}" for name in ("printed_digits", "shuffled_digits")]
         given = ("--target", shell.data("handwriting"), "--source", sources[0], "--source", sources[1], "--shots", 4)
-        race = ("--method", "logistic", "--method", "linear_probe", "--seeds", 2, "--budget", "15s")
+        race = ("--method", "logistic", "--method", "linear_probe", "--seeds", 2, "--budget", "15s", "--steps", 100)
         done = shell("run", *given, *race, "--precision", "fp32", "--out", "run", "--json")
         (folder / "out.json").write_text(done.stdout)
         (folder / "err.txt").write_text(done.stderr)

@@ -99,6 +99,7 @@ RUNS = {
     "a method without its unlabelled data": (run(method="deep_coral"), "deep_coral: there is no unlabelled target"),
     "scratch for a transfer": (run(method="scratch"), "scratch is no transfer"),
     "a network of no kind": (run(backbone="resnet18"), "resnet18"),
+    "no steps": (run(steps=0), "'steps' must be at least 1"),
     "a negative seed": (run(seed=-1), "'seed' must be 0 or more"),
     "a class with a typing mistake": (run(target="nearly"), "is 'bbe' a typing mistake for 'bee'?"),
     "resume with other options": (run(resume="full"), "cannot be given with --resume"),

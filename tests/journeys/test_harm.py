@@ -22,7 +22,7 @@ def digits(shell):
 
 def test_a_harmful_source_is_refused(shell, digits):
     harmful = (*digits("moved_digits"), "--method", "joint", "--method", "deep_coral")
-    found = shell.json("run", *harmful, "--seeds", 2, "--budget", "60s", *QUICK)
+    found = shell.json("run", *harmful, "--seeds", 2, "--budget", "60s", "--steps", 200, *QUICK)
     assert found["verdict"] == "hurts"
     assert found["gain"]["high"] < 0
     assert found["chosen"] == {"source": None, "method": "scratch"}
@@ -44,7 +44,17 @@ def test_a_harmful_source_is_refused(shell, digits):
 
 def test_a_useful_source_is_kept(shell, digits):
     found = shell.json(
-        "run", *digits("printed_digits"), "--method", "fine_tune", "--seeds", 2, "--budget", "20s", *QUICK
+        "run",
+        *digits("printed_digits"),
+        "--method",
+        "fine_tune",
+        "--seeds",
+        2,
+        "--budget",
+        "20s",
+        "--steps",
+        100,
+        *QUICK,
     )
     assert found["verdict"] != "hurts"
     assert found["shipped"] == "transfer"

@@ -1,4 +1,4 @@
-"""A Keras model as an ordinary torch module: its own parameters, with which a shared Keras model computes."""
+"""A Keras model as an ordinary torch module: its own parameters, which a shared Keras model computes with."""
 
 import hashlib
 import re

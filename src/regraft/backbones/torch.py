@@ -56,7 +56,12 @@ class Torch(Foreign):
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
         """See `Foreign.without_classifier`."""
-        return without_classifier(network, _pictures(self.preprocess.size))
+        return without_classifier(network, _pictures(self.pictures.size))
+
+    @property
+    def fixed(self) -> bool:
+        """See `Foreign.fixed`: the sizes that it takes are tried out."""
+        return False
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: the largest size that it takes and the pictures are worth; `conventions` has more."""
@@ -67,18 +72,18 @@ class Torch(Foreign):
         """See `Backbone.conventions`: padding is in the code; normalisation and size are not."""
         if self.weights is None:
             return (self,)
-        sizes = self._sizes(self.preprocess.size)[::-1]
+        sizes = self._sizes(self.pictures.size)[::-1]
         return tuple(replace(self, normalise=n, size=s) for s in sizes for n in CONVENTIONS)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"{self.preprocess.size} pixels, normalised as {self.normalise}"
+        return f"{self.pictures.size} pixels, normalised as {self.normalise}"
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
         network = self._trained()
-        name = classifier(network, _pictures(self.preprocess.size))
+        name = classifier(network, _pictures(self.pictures.size))
         if name is None or self.weights is None:
             return None
         own, found = network.state_dict()[f"{name}.weight"], read(self.weights).get(f"{name}.weight")
@@ -111,7 +116,7 @@ class Torch(Foreign):
                 f"{self.arch} gives the same weights at every call; the model from scratch, which every result is "
                 "compared with, needs random ones: load no weights and set no seed in it"
             )
-        name = classifier(network, _pictures(self.preprocess.size))
+        name = classifier(network, _pictures(self.pictures.size))
         carry_all(network, self.weights, () if name is None else (f"{name}.",))
         return network
 

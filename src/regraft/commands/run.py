@@ -43,6 +43,8 @@ class Run:
     """Labels per class to learn from; the rest of the target is the holdout."""
     budget: str = "220s"
     """Time that the run may take: 90s, 10m, 2h; 'none' for no limit."""
+    steps: int | None = None
+    """Steps of a full descent; without it, as many as the budget affords on this machine."""
     method: tuple[str, ...] = ()
     """A method to consider; without any, all that fit."""
     seeds: int = 3
@@ -86,7 +88,7 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     )
     reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
-    wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level)
+    wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level, options.steps)
     result = Job(data, wanted, bench).run(_command(options))
     render(folder)
     return result
@@ -102,6 +104,8 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         )
     if options.seeds < 1:
         raise UserError(f"option 'seeds' must be at least 1, got {options.seeds}")
+    if options.steps is not None and options.steps < 1:
+        raise UserError(f"option 'steps' must be at least 1, got {options.steps}")
     if options.seed < 0:
         raise UserError(f"option 'seed' must be 0 or more, got {options.seed}")
     if not 0 < options.level < 1:
