@@ -17,7 +17,7 @@ from regraft.core.errors import UserError
 ENTRIES = [(kind, name) for kind in catalog.KINDS for name in catalog.files(kind)]
 IDS = [f"{kind}/{name}" for kind, name in ENTRIES]
 # What an entry that cannot be made from nothing needs.
-REQUIRED = {"arch": "resnet18", "path": "somewhere"}
+REQUIRED = {"arch": "resnet18", "path": "somewhere", "size": 8, "tokenizer": "somewhere"}
 CITING = ("methods", "divergences", "scores")
 # Terms that are a task's own loss rather than somebody's idea.
 UNCITED = {("terms", "supervised")}

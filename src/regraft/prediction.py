@@ -52,7 +52,8 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
     skipped = [[str(s.path), s.reason] for part in parts for s in part.skipped]
     strange = next((part for part in parts if len(part) and part.kind != kind), None)
     if strange is not None:
-        raise UserError(f"the model reads {kind}, but these are {strange.noun}s: {strange.items[0]}")
+        reads = "pictures" if kind == "image" else f"{kind}s"
+        raise UserError(f"the model reads {reads}, but these are {strange.noun}s: {strange.items[0]}")
     items = tuple(item for part in parts for item in part.items)
     if not items:
         first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
@@ -74,6 +75,8 @@ def _open(given: str | Path, kind: str) -> Examples:
     if kind == "text":
         text = path.read_text(encoding="utf-8") if there else str(given)
         return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
+    if not there and kind == "table":
+        raise UserError(f"there is no table {path}; give a CSV file with the model's columns")
     if not there:
         raise UserError(f"there is no picture or folder {path}; check the path")
     return checked(Examples((path.name,), ("",), (path,), None, ()))

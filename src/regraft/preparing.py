@@ -46,7 +46,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
     examples = read(request.target, label=request.label)
     train, holdout, duplicates, protocol = _divide(examples, request)
-    unlabeled = read(request.unlabeled, labelled=False) if request.unlabeled else None
+    unlabeled = read(request.unlabeled, labelled=False, label=request.label) if request.unlabeled else None
     if duplicates:
         reporter.say(
             f"{duplicates} {examples.noun}s are both in the target and in the test set; they were removed from training"
@@ -54,6 +54,8 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     if examples.skipped:
         first = examples.skipped[0]
         reporter.say(f"{len(examples.skipped)} files were skipped; the first: {first.path} ({first.reason})")
+    for note in examples.notes:
+        reporter.say(note)
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
     if seen:
         protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
@@ -65,6 +67,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         "unlabeled": len(unlabeled) if unlabeled else 0,
         "skipped": [[str(s.path), s.reason] for s in examples.skipped],
         "duplicates": duplicates,
+        "notes": list(examples.notes),
         "protocol": protocol,
     }
     return Prepared(train, holdout, unlabeled, facts)

@@ -17,6 +17,7 @@ from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
 from regraft.core.seeding import derive
+from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
 from regraft.features import Memory
@@ -24,6 +25,7 @@ from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.readers._base import read
+from regraft.readers._rows import ENDINGS, header
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 from regraft.training import run
@@ -98,8 +100,7 @@ def try_out(uri: str, small: str, train: Examples) -> None:
     if Path(uri).is_dir():
         artifacts.load(Path(uri))
     elif kind == "data":
-        read(rest)
-        backbone_for(small, train).build(pretrained=False)
+        _suited(small, _read(Path(rest), train), train)[0].build(pretrained=False)
     else:
         backbone_for(uri, train).build()
 
@@ -114,7 +115,7 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
     """
     kind, _, rest = uri.partition(":")
     if Path(uri).is_dir():
-        opened = _of_run(Path(uri))
+        opened = _of_run(Path(uri), train)
     elif kind == "data":
         opened = _trained_on(Path(rest), train, small, bench)
     else:
@@ -158,22 +159,37 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
 Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
 
 
-def _of_run(path: Path) -> Opened:
+def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
+    Backbone.suited(backbone, train)
     return backbone, model, None, {"knows": f"{len(model.classes)} classes, learned in an earlier run"}
 
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
-    examples, name = read(path), _name(f"data:{path}")
-    backbone = backbone_for(small, examples if examples.kind == "text" else train)  # words are learned from a lot
+    examples, name = _read(path, train), _name(f"data:{path}")
+    backbone, found = _suited(small, examples, train)
     dataset = bench.dataset(examples, backbone.preprocess)
     folder = bench.journal.path(name)
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
         artifacts.save(folder, model, backbone, Classification(classes=examples.classes), {"data": str(path)})
     model, backbone = artifacts.load(folder)
-    found = {"labelled data": f"{len(examples)} examples of {len(examples.classes)} classes in {path}"}
+    found = {"labelled data": f"{len(examples)} examples of {len(examples.classes)} classes in {path}", **found}
     return backbone, model, Domain(str(path), dataset), found
+
+
+def _read(path: Path, train: Examples) -> Examples:
+    """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
+    table = path.is_file() and path.suffix.lower() in ENDINGS
+    return read(path, label=train.label if table and train.label in header(path) else "label")
+
+
+def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:
+    """The backbone for a source with data, and what was found of how source and target fit."""
+    if source.kind == train.kind == "table":
+        both, found = shared(source, train)
+        return backbone_for(small, both), found
+    return backbone_for(small, source if source.kind == "text" else train), {}  # words are learned from a lot
 
 
 def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:

@@ -19,6 +19,8 @@ from regraft.core import catalog
 from regraft.core.config import build, to_plain
 from regraft.core.errors import UserError
 from regraft.model import Model, blocks
+from regraft.preprocessing._columns import Column
+from regraft.preprocessing.columns import Columns
 
 CUT = [  # networks that are a chain of stages, and how many there must be at least
     (Torchvision(arch="resnet18", size=64), 9),
@@ -35,6 +37,8 @@ CUT = [  # networks that are a chain of stages, and how many there must be at le
 ]
 WHOLE = [(Timm(arch="vit_tiny_patch16_224", size=224), 1)]
 FOREIGN = CUT + WHOLE
+ROWS = Columns(columns=(Column(name="x", kind="number", centre=(0.0,), spread=(1.0,)),) * 7)
+TABULAR = Small(arch="mlp", table=ROWS)
 EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64)]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::UserWarning:timm")
 
@@ -56,6 +60,10 @@ def own(backbone) -> nn.Module:
     return backbone.without_classifier(backbone.bare(False))
 
 
+def inputs(backbone, count: int = 2) -> torch.Tensor:
+    return backbone.preprocess.sample(count) if backbone == TABULAR else pictures(backbone.size, count)
+
+
 def pictures(size: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
 
@@ -74,17 +82,17 @@ def test_the_chain_of_stages_is_the_librarys_network(backbone, stages, training)
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_stages_compose(backbone):
     network = made(backbone).eval()
-    x = pictures(backbone.size)
+    x = inputs(backbone)
     with torch.no_grad():
         whole = network(x)
         for cut in {0, 1, len(network.stages) // 2, len(network.stages)}:
             assert torch.equal(network(network(x, 0, cut), cut), whole)
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_blocks_hold_each_parameter_once_in_depth_order(backbone):
     network = made(backbone)
     model = Model(network, nn.Linear(network.feature_dim, 3), ("a", "b", "c"))
@@ -98,11 +106,11 @@ def test_blocks_hold_each_parameter_once_in_depth_order(backbone):
     assert held == order
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_every_parameter_gets_a_gradient(backbone):
     network = made(backbone).train()
     network.zero_grad()
-    network(pictures(backbone.size, 4)).square().sum().backward()
+    network(inputs(backbone, 4)).square().sum().backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
 

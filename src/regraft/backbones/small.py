@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._tabular import perceptron
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
@@ -15,6 +16,8 @@ from regraft.data.examples import Examples
 from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing._text import fitting
+from regraft.preprocessing.columns import Columns
+from regraft.preprocessing.columns import learned as learned_columns
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.subwords import Subwords, learned
 
@@ -24,26 +27,29 @@ _MOST_TOKENS = 128
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
 
 
-_ARCHS = {"image": "conv", "text": "words"}
+_ARCHS = {"image": "conv", "text": "words", "table": "mlp"}
 
 
 @settings
 class Small(Backbone):
-    """A network that trains from nothing in seconds: ``small:conv`` for pictures, ``small:words`` for text.
+    """A network that trains from nothing in seconds: ``small:conv``, ``small:words`` or ``small:mlp``, by the data.
 
     ``conv``: three convolutions (one more for each doubling of the input above 32 pixels), each with batch norm, pooled
     to a grid of 2 x 2. The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth
-    0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them.
+    0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them. ``mlp``: two
+    hidden layers over the columns of a table.
     """
 
     arch: str = ""
-    """The architecture: ``conv`` or ``words``; by the kind of the examples if left out."""
+    """The architecture: ``conv``, ``words`` or ``mlp``; by the kind of the examples if left out."""
     weights: Path | None = None
     """A file of trained weights: none exists for these networks, which start at random."""
     size: int = 16
     """Pixels on a side of the input of ``conv``: 8 to 16 for characters, 64 for photographs."""
     text: Annotated[Subwords, Choice("preprocessing")] = Subwords()
     """How ``words`` reads text; its vocabulary is learned from the labelled target."""
+    table: Annotated[Columns, Choice("preprocessing")] = Columns()
+    """How ``mlp`` reads rows; what it knows of their columns is learned from the labelled target."""
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`."""
@@ -53,19 +59,23 @@ class Small(Backbone):
             text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
             lengths = [len(ids) for ids in text.tokenize(examples.items)]
             return replace(known, text=replace(text, length=fitting(lengths, _MOST_TOKENS)))
+        if known.arch == "mlp":
+            return replace(known, table=learned_columns(examples.items))
         side = native_size(examples.items)
         return replace(known, size=next((s for s in (8, 16, 32) if side <= s), 64))
 
     @property
     def preprocess(self) -> Preprocess:
-        """Pictures of ``size`` pixels, scaled to [-1, 1], or text."""
-        return self.text if self.arch == "words" else Images(size=self.size)
+        """Pictures of ``size`` pixels, scaled to [-1, 1], text, or rows."""
+        return {"words": self.text, "mlp": self.table}.get(self.arch) or Images(size=self.size)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
         if self.arch == "words":
             return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
+        if self.arch == "mlp":
+            return f"{self.table.shape[0]} numbers from {len(self.table.columns)} columns"
         return f"{self.size} pixels"
 
     def build(self, pretrained: bool = True) -> Network:
@@ -75,6 +85,8 @@ class Small(Backbone):
             UserError: an unknown architecture, a size below 8, or a file of weights.
         """
         self._check()
+        if self.arch == "mlp":
+            return perceptron(self.table.shape[0])
         return convolved(len(self.text.vocabulary)) if self.arch == "words" else _convolutions(self.size)
 
     def _check(self) -> None:

@@ -29,7 +29,7 @@ class Run:
     """
 
     target: Path | None = None
-    """Folder with one folder of pictures per class, or a CSV with the columns path (or text) and label."""
+    """Folder with one folder of pictures per class, or a CSV with a column label and path, text or any others."""
     source: tuple[str, ...] = ()
     """timm:ARCH or torchvision:ARCH (@FILE for local weights), hf:NAME, data:DIR, or a run's folder; repeatable."""
     label: str = "label"

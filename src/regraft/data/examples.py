@@ -28,9 +28,10 @@ class Examples:
 
     ``kind``: of the raw material, such as ``image`` or ``text``. ``ids`` (N): unique and stable, for files the path
     relative to the root in posix form. ``digests`` (N): of the content, so equal examples have equal digests.
-    ``items`` (N): what is decoded: the path of a picture, or a text. ``labels`` (N,) int64, indices into ``classes``;
-    None means withheld. ``groups`` (N): what must stay on one side of every split (a patient, a video); None means that
-    there are none. ``skipped``: the files that could not be examples.
+    ``items`` (N): what is decoded: the path of a picture, a text, or a `columns.Row`. ``labels`` (N,) int64, indices
+    into ``classes``; None means withheld. ``groups`` (N): what must stay on one side of every split (a patient, a
+    video); None means that there are none. ``skipped``: the files that could not be examples. ``notes``: what else the
+    reader found, in words. ``label``: what the labels are called: the column of a table.
 
     Raises:
         ValueError: the lengths differ or a label is not an index into ``classes``.
@@ -44,6 +45,8 @@ class Examples:
     groups: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
     kind: str = "image"
+    notes: tuple[str, ...] = ()
+    label: str = "label"
 
     def __post_init__(self) -> None:
         columns = [c for c in (self.digests, self.items, self.labels, self.groups) if c is not None]
@@ -74,6 +77,7 @@ class Examples:
             classes=self.classes,
             groups=None if self.groups is None else tuple(self.groups[i] for i in chosen),
             kind=self.kind,
+            label=self.label,
         )
 
     def unlabelled(self) -> "Examples":

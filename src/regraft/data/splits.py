@@ -82,9 +82,10 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     for c, name in enumerate(examples.classes):
         members = [i for i in _distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
         if len(members) <= shots:
+            what = f"{examples.noun}s"
             raise UserError(
-                f"class {name!r} has {len(members)} different pictures, but {shots} shots need at least {shots + 1}: "
-                f"{shots} to learn from, one to judge by; add pictures or lower the shots"
+                f"class {name!r} has {len(members)} different {what}, but {shots} shots need at least {shots + 1}: "
+                f"{shots} to learn from, one to judge by; add {what} or lower the shots"
             )
         # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
         members.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
@@ -144,11 +145,15 @@ def drop_duplicates(train: Examples, holdout: Examples) -> tuple[Examples, int]:
     before = train.counts()
     for name, count in kept.counts().items():
         if before[name] and not count:
-            raise UserError(f"every picture of class {name!r} is also in the test set; remove them from one of the two")
+            raise UserError(
+                f"every {train.noun} of class {name!r} is also in the test set; remove them from one of the two"
+            )
     clashes = conflicts(kept)
     if clashes:
         first = " and ".join(clashes[0][:2])
-        _LOG.warning("%d pictures have several labels, the first: %s; correct or remove them", len(clashes), first)
+        _LOG.warning(
+            "%d %ss have several labels, the first: %s; correct or remove them", len(clashes), kept.noun, first
+        )
     return kept, len(train) - len(kept)
 
 
@@ -190,9 +195,10 @@ def _labels(examples: Examples) -> np.ndarray:
 
 
 def _one_unit(examples: Examples, c: int) -> str:
-    name, bound = examples.classes[c], "in one group" if examples.groups else "copies of one picture"
+    name = examples.classes[c]
+    what, bound = f"{examples.noun}s", "in one group" if examples.groups else f"copies of one {examples.noun}"
     return (
-        f"class {name!r} has {examples.counts()[name]} pictures, but they cannot be on both sides of a split, because "
+        f"class {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
         f"all are {bound} (or bound to another class by copies or groups); add others"
     )
 

@@ -31,8 +31,8 @@ class ImageTable(Reader):
 
     @staticmethod
     def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv and has no column text."""
-        return path.is_file() and path.suffix.lower() in ENDINGS and "text" not in header(path)
+        """A file that ends in .csv or .tsv and has a column path, but no column text."""
+        return path.is_file() and path.suffix.lower() in ENDINGS and _has_paths(header(path))
 
     def read(self, path: Path) -> Examples:
         """The pictures that ``path`` lists.
@@ -55,6 +55,10 @@ class ImageTable(Reader):
         groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
         paths = tuple(row.path for row in first)
         return checked(Examples(tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated))
+
+
+def _has_paths(columns: tuple[str, ...]) -> bool:
+    return "path" in columns and "text" not in columns
 
 
 def _check_files(path: Path, rows: list[_Row]) -> None:

@@ -110,6 +110,7 @@ class Data(_Record):
     unlabeled: int = 0
     skipped: list[tuple[str, str]] = []
     duplicates: int = 0
+    notes: list[str] = []
     protocol: str = ""
 
 

@@ -166,6 +166,7 @@ def _reading(folder: Folder) -> tuple[tuple[str, str], ...]:
     facts += [("Unlabelled", _many(data.unlabeled, "example"))] if data.unlabeled else []
     facts += [("Skipped", _many(len(data.skipped), "file") + " that could not be read")] if data.skipped else []
     facts += [("Duplicates", f"{data.duplicates:,} removed from training")] if data.duplicates else []
+    facts += [("Noted", f"{note[:1].upper()}{note[1:]}.") for note in data.notes]
     return tuple((name, said) for name, said in facts if said)
 
 
@@ -189,7 +190,8 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
         found.append(
             ("More seeds.", f"Luck in training was seen through {result.seeds} seeds; the interval allows for it.")
         )
-    found.append(("Other places.", "Pictures from other devices, places or times than these; expect lower accuracy."))
+    what = "Pictures" if folder.holdout is None or folder.holdout.kind == "image" else "Examples"
+    found.append(("Other places.", f"{what} from other devices, places or times than these; expect lower accuracy."))
     found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
     dropped = sum(entry.outcome in ("dropped", "skipped") for entry in result.candidates)
     if dropped:
