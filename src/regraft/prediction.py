@@ -16,15 +16,16 @@ from regraft.readers._base import read
 from regraft.readers._read import checked
 from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
-from regraft.tasks.classification import Classification
 
 Ranked = list[tuple[str, float]]
+Answer = Ranked | float
+"""Classes with their probabilities, or a number."""
 
 
 def predict_items(
     model: Model, backbone: Backbone, given: Sequence[str | Path], device: str = "auto"
-) -> tuple[list[tuple[str, Ranked]], list[list[str]]]:
-    """Classes with probabilities for each example, likeliest first; and what could not be read, with reasons.
+) -> tuple[list[tuple[str, Answer]], list[list[str]]]:
+    """Classes with probabilities for each example, likeliest first, or a number; and what was not read, with reasons.
 
     ``given``: as in `opened`.
 
@@ -32,10 +33,14 @@ def predict_items(
         UserError: a path does not exist, or nothing can be read.
     """
     dataset, skipped = opened(backbone, given)
-    found = predict(model, dataset, backbone.preprocess, Classification(classes=model.classes), detect(device))
+    assert model.task is not None  # every model that is loaded has one
+    found = predict(model, dataset, backbone.preprocess, model.task, detect(device))
+    shown = map(str, dataset.examples.items)
+    if model.task.numeric:
+        return list(zip(shown, map(float, found[:, 0]), strict=True)), skipped
     order = np.argsort(-found, axis=1, kind="stable")
     ranked = [[(model.classes[k], float(row[k])) for k in best] for row, best in zip(found, order, strict=True)]
-    return list(zip(map(str, dataset.examples.items), ranked, strict=True)), skipped
+    return list(zip(shown, ranked, strict=True)), skipped
 
 
 def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:

@@ -27,7 +27,7 @@ from regraft.optimisation import Descent
 from regraft.readers._base import read
 from regraft.readers._rows import ENDINGS, header
 from regraft.runtime import Runtime
-from regraft.tasks.classification import Classification
+from regraft.tasks._choice import task_for
 from regraft.training import run
 from regraft.understanding import fastest, fit_of_input, norm_breaks
 
@@ -54,11 +54,11 @@ class Source:
 
     def problem(self, train: Dataset, unlabeled: Dataset | None, seed: int, cache: Path | None) -> Problem:
         """The transfer of this source to the labelled examples ``train``: all that a method may see."""
-        counts = np.bincount(train.labels, minlength=len(train.classes))
-        task = Classification(classes=train.classes, counts=tuple(int(n) for n in counts))
         target = Domain("target", train, unlabeled)
         memory = Memory(self.inference, cache)
-        return Problem(task, target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory)
+        return Problem(
+            task_for(train.examples), target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory
+        )
 
     def predictions(self, features: np.ndarray) -> np.ndarray | None:
         """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no classes."""
@@ -148,8 +148,9 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
     method = Scratch(descent=Descent(steps=steps, batch_size=64, rate=3e-3, average=0.99))
     torch.manual_seed(derive(bench.seed, "source"))
     network = backbone.build(pretrained=False)
-    task = Classification(classes=train.classes, counts=tuple(train.examples.counts().values()))
-    problem = Problem(task, Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime))
+    problem = Problem(
+        task_for(train.examples), Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime)
+    )
     start = Model(network, nn.Identity(), ())
     runtime = fastest(start, train, backbone.preprocess, bench, what)[0]
     with bench.engine(what, runtime, steps) as engine:
@@ -162,7 +163,7 @@ Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
 def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
     Backbone.suited(backbone, train)
-    return backbone, model, None, {"knows": f"{len(model.classes)} classes, learned in an earlier run"}
+    return backbone, model, None, {"knows": f"{_known(model)}, learned in an earlier run"}
 
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
@@ -172,16 +173,22 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
     folder = bench.journal.path(name)
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
-        artifacts.save(folder, model, backbone, Classification(classes=examples.classes), {"data": str(path)})
+        artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": str(path)})
     model, backbone = artifacts.load(folder)
-    found = {"labelled data": f"{len(examples)} examples of {len(examples.classes)} classes in {path}", **found}
+    found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
     return backbone, model, Domain(str(path), dataset), found
 
 
 def _read(path: Path, train: Examples) -> Examples:
     """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
     table = path.is_file() and path.suffix.lower() in ENDINGS
-    return read(path, label=train.label if table and train.label in header(path) else "label")
+    same = table and train.label in header(path)
+    task = "regression" if same and train.numeric else "auto"
+    return read(path, label=train.label if same else "label", task=task)
+
+
+def _known(model: Model) -> str:
+    return f"{len(model.classes)} classes" if model.classes else "numbers"
 
 
 def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:

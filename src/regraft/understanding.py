@@ -38,7 +38,7 @@ def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
     network = backbone.recogniser()
     if network is None:
         x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
-        return likelihood(x, dataset.labels)
+        return likelihood(x, dataset.examples.strata)
     some = dataset.take(np.linspace(0, len(dataset) - 1, min(SEEN, len(dataset))).astype(int))
     logs = log_softmax(forward(network, some, backbone.preprocess, bench.runtime), axis=1)
     return float((np.exp(logs) * logs).sum(1).mean())
@@ -70,8 +70,8 @@ def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime:
     """
     if not any(isinstance(m, NORMS) for m in network.modules()):
         return None
-    stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.labels)
-    of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.labels)
+    stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.examples.strata)
+    of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.examples.strata)
     return stored > of_batch + BREAKS
 
 

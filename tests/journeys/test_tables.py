@@ -55,3 +55,53 @@ def test_a_table_of_other_columns_is_refused(shell, clinics, tmp_path):
     assert "the source has the columns height and the target age, town, seen: none in common" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (shell.here / "runs").exists()
+
+
+def homes(path: Path, count: int, seed: int, dear: float = 1.0) -> Path:
+    """Homes whose size and town tell the price."""
+    rng = np.random.default_rng(seed)
+    size, town = rng.uniform(30, 150, count), rng.integers(0, 3, count)
+    price = dear * (3.1 * size + 90 * town) + rng.normal(0, 15, count)
+    rows = [f"{s:.0f},{'abc'[t]},{p:.2f}" for s, t, p in zip(size, town, price, strict=True)]
+    path.write_text("\n".join(["size,town,price", *rows]) + "\n")
+    return path
+
+
+def test_numbers_from_start_to_end(shell, tmp_path):
+    ours, theirs = homes(tmp_path / "ours.csv", 120, 1), homes(tmp_path / "theirs.csv", 300, 2, dear=1.1)
+    given = ("--label", "price", "--seeds", 2, "--precision", "fp32", "--source", f"data:{theirs}")
+    raced = ("--method", "ridge", "--method", "logistic", "--shots", 20, "--budget", "15s")
+    result = shell.json("run", "--target", ours, *given, *raced, "--out", "run")
+    assert result["task"] == "regression"
+    assert set(result["metrics"]) == {"rmse", "mae", "r2", "spearman"}
+    assert result["metrics"]["r2"]["mean"] > 0.8
+    assert "mean absolute error" in result["sentence"]
+    out = [row for row in result["left_out"] if row["method"] == "logistic"]
+    assert out[0]["reason"] == "it predicts classes only, and the labels are numbers"
+    assert sum(result["data"]["train"].values()) == 20
+
+    report = (shell.here / "run" / "report.md").read_text()
+    assert "standard deviations" in report
+    assert "accuracy" not in report.lower()
+    assert "Predicted against true numbers" in report
+    assert "accuracy" not in shell("report", "run").stdout.lower()
+
+    truth = [float(line.split(",")[2]) for line in ours.read_text().splitlines()[1:]]
+    found = [row["value"] for row in shell.json("predict", "run", ours)["predictions"]]
+    assert np.corrcoef(truth, found)[0, 1] > 0.9
+    assert f"size {ours.read_text().splitlines()[1].split(',')[0]}" in shell("predict", "run", ours).stdout
+    measured = shell.json("evaluate", "run", "--data", ours, "--label", "price")["metrics"]
+    assert measured["mae"]["mean"] == pytest.approx(np.abs(np.subtract(truth, found)).mean(), rel=1e-4)
+
+    again = ("--label", "price", "--method", "fine_tune", "--shots", 20, "--seeds", 1, "--budget", "8s")
+    later = shell.json("run", "--target", ours, "--source", "run", *again, "--out", "again")
+    assert later["sources"][0]["understood"]["knows"] == "numbers, learned in an earlier run"
+    assert later["metrics"]["r2"]["mean"] > 0.5
+
+
+def test_a_model_of_numbers_refuses_classes(shell, tmp_path, clinics):
+    done = shell(
+        "run", "--target", clinics[0], "--source", f"data:{clinics[1]}", "--label", "outcome", "--task", "regression"
+    )
+    assert done.returncode == 2
+    assert "the label 'ill' is not a number" in done.stderr or "the label 'well' is not a number" in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples, Skipped
-from regraft.readers._base import Reader, classified, natural
+from regraft.readers._base import Reader, natural, targets
 from regraft.readers._read import checked
 from regraft.readers._rows import ENDINGS, header, load
 
@@ -50,11 +50,13 @@ class ImageTable(Reader):
         _check_files(path, rows)
         first, repeated = _unique(path, rows, self.labelled)
         names = [Path(os.path.relpath(row.path, path.parent)).as_posix() for row in first]
-        labels, classes = classified([row.label for row in first]) if self.labelled else (None, ())
+        labels, classes = targets([row.label for row in first], self.task) if self.labelled else (None, ())
         grouped = "group" in table.columns
         groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
         paths = tuple(row.path for row in first)
-        return checked(Examples(tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated))
+        return checked(
+            Examples(tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated, label=self.label)
+        )
 
 
 def _has_paths(columns: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from regraft.core.config import settings
 from regraft.data.columns import Row, cell, kind_of, mixed
 from regraft.data.examples import Examples
-from regraft.readers._base import Reader, classified
+from regraft.readers._base import Reader, targets
 from regraft.readers._rows import ENDINGS, Rows, header, load
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
@@ -41,7 +41,9 @@ class Table(Reader):
         if self.labelled:
             table.need(self.label)
         rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
-        labels, classes = classified([cells[self.label] for cells in table.cells]) if self.labelled else (None, ())
+        labels, classes = (
+            targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
+        )
         ids = tuple(f"row {number}" for number in table.numbers)
         grouped = "group" in table.columns
         groups = (
