@@ -69,11 +69,8 @@ def describe(
 ) -> str:
     """One sentence for a reader who knows no statistics.
 
-    Args:
-        verdict: a result of ``judge``.
-        what: name of the utility, or a task's wording, which also says the unit.
-        against: the baseline, as it follows "higher than" and "a model".
-        percent: write differences in points (hundredths) instead of plain numbers.
+    ``what``: name of the utility, or a task's wording, which also says the unit. ``against``: the baseline, as it
+    follows "higher than" and "a model". ``percent``: write differences in points (hundredths), not plain numbers.
     """
     gain, facts = verdict.gain, verdict.tests
     said = what if isinstance(what, Wording) else Wording(what, " points" if percent else "", 100.0 if percent else 1.0)

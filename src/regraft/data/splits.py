@@ -33,8 +33,7 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     Raises:
         UserError: all of a class is one unit, so it cannot be on both sides.
     """
-    labels = examples.strata
-    sizes = np.bincount(labels, minlength=len(examples.classes))
+    labels, sizes = examples.strata, np.bincount(examples.strata, minlength=len(examples.classes))
     want = np.clip(np.rint(share * sizes), 1, np.maximum(sizes - 1, 1))
     left = sizes.copy()  # examples of each class that are not in the holdout
     units = ordered_units(examples, seed, "holdout")
