@@ -221,3 +221,13 @@ def test_bad_numbers_are_refused(name):
     for labels, message in [(np.full(20, 2.0), "different values"), (np.full(20, np.nan), "finite")]:
         with pytest.raises(UserError, match=message):
             make(name)(replace(evidence, labels=labels))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_features_that_hardly_vary_do_not_drown_the_others(name):
+    """Units of a network that are dead but for an example: standardised, they made a probe explode."""
+    evidence = numbered((50, 8))
+    rare = np.zeros((50, 60))
+    rare[np.arange(50), np.arange(50) % 60] = 0.01
+    found = make(name)(replace(evidence, features=np.hstack([evidence.features, rare])))
+    assert found == pytest.approx(make(name)(evidence), abs=0.1)
