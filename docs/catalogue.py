@@ -23,7 +23,7 @@ it is an entry, and the file's name is the entry's name.
 """
 _ABOUT = {
     "readers": "What data is read from.",
-    "preprocessing": "How raw examples become the inputs of a network.",
+    "preprocessing": "From examples to the numbers that a network takes in.",
     "backbones": "The feature layers of a network.",
     "tasks": "What is learned: labels, loss, utility, metrics.",
     "heads": "From features to outputs: a layer, or a classical estimator.",

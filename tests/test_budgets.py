@@ -28,7 +28,8 @@ LOCAL_IMPORTS: dict[str, str] = {
 UNDOCUMENTED: dict[str, str] = {}
 TORCH_FREE = (
     "core.config", "core.catalog", "core.errors", "core.records", "core.seeding", "readers.image_folder",
-    "readers.image_table", "data.examples", "data.splits", "data.images", "data.embedded", "guard", "report", "cli",
+    "readers.image_table", "readers.table", "data.columns", "data.examples", "data.splits", "data.images",
+    "data.embedded", "guard", "report", "cli",
 )  # fmt: skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -1,4 +1,4 @@
-"""What is found out about a network by measuring: which convention of input it was trained with."""
+"""What is found out about a network by measuring: how it was trained to see, and what few labels tell of it."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from regraft.features import forward
 from regraft.preprocessing.images import Images
 from regraft.readers._base import read
 from regraft.runtime import Runtime
-from regraft.understanding import CLEARLY, best_input
+from regraft.understanding import CLEARLY, best_input, likelihood
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -44,9 +44,13 @@ class Named(Backbone):
 
 
 class Labelled:
-    """A data set of which only the labels are read."""
+    """Examples, and a data set of them, of which only the classes are read."""
 
-    labels = np.zeros(4)
+    strata = np.zeros(4)
+
+    @property
+    def examples(self):
+        return self
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,19 @@ def test_inputs_of_hundreds_need_more_than_a_sure_network(sure, probes, wanted, 
     by_form = {Named(n).preprocess: value for n, value in probes.items()}
     monkeypatch.setattr(understanding, "likelihood", lambda form, _: by_form[form])
     assert options[best_input(options, [Labelled()] * len(options), Bench())].normalise == wanted
+
+
+def test_features_that_tell_classes_apart_are_likelier():
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    noise = rng.normal(size=(40, 5))
+    assert likelihood(noise + 4 * labels[:, None], labels) > likelihood(noise, labels) + 0.3
+
+
+@pytest.mark.parametrize("labels", [np.zeros(8, dtype=np.int64), np.arange(4)])
+def test_nothing_to_tell_apart_makes_all_networks_equal(labels):
+    """Fewer than ten numbers fall into one bin; of one example a class none can be validated."""
+    assert likelihood(np.random.default_rng(0).normal(size=(len(labels), 3)), labels) == 0.0
 
 
 @pytest.mark.shared

@@ -15,7 +15,7 @@ from regraft.core.config import build
 from regraft.core.progress import Reporter
 from regraft.features import forward
 from regraft.model import Model
-from regraft.prediction import Ranked, opened, predict_items
+from regraft.prediction import Answer, opened, predict_items
 from regraft.runtime import detect
 
 
@@ -30,8 +30,8 @@ class Kept:
         """Names of the classes."""
         return self.model.classes
 
-    def predict(self, given: Sequence[str | Path]) -> list[tuple[str, Ranked]]:
-        """For each example its path (or text) and the classes with their probabilities, likeliest first.
+    def predict(self, given: Sequence[str | Path]) -> list[tuple[str, Answer]]:
+        """For each example its path (or text) and the classes with their probabilities, likeliest first, or a number.
 
         ``given``: paths, or texts for a model of text.
 

@@ -16,6 +16,7 @@ from regraft.heads.linear import Linear
 from regraft.model import Model
 from regraft.runs import read_json, write_json
 from regraft.tasks._base import Task
+from regraft.tasks.classification import Classification
 
 SCHEMA = 1
 
@@ -30,6 +31,7 @@ def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict
         "schema": SCHEMA,
         "backbone": to_plain(backbone.keep(folder)),
         "head": to_plain(head),
+        "task": to_plain(task),
         "classes": list(model.classes),
         "frozen_norm": model.frozen_norm,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
@@ -68,7 +70,9 @@ def load(folder: Path) -> tuple[Model, Backbone]:
     head: Head = entry("heads", manifest["head"])
     network = backbone.build(pretrained=False)
     classes = tuple(manifest["classes"])
-    model = Model(network, head.build(network.feature_dim, len(classes)), classes)
+    task: Task = entry("tasks", manifest["task"]) if "task" in manifest else Classification(classes=classes)
+    model = Model(network, head.build(network.feature_dim, task.outputs), classes)
+    model.task = task
     model.frozen_norm = manifest["frozen_norm"]
     tensors = load_file(weights)
     for name, part in (("backbone", model.backbone), ("head", model.head)):

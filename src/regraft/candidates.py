@@ -8,7 +8,7 @@ import numpy as np
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
-from regraft.methods._base import Need
+from regraft.methods._base import Labels, Need
 from regraft.sources import Source
 
 _NONE_FITS = "no method fits what is at hand"
@@ -60,12 +60,16 @@ def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool) -> None:
 
 @dataclass(frozen=True)
 class Entrants:
-    """What may race: sources, unlabelled target examples by source, the methods asked for (none: all), baselines."""
+    """What may race: sources, unlabelled target examples by source, the methods asked for (none: all), baselines.
+
+    ``labels``: what those of the target are.
+    """
 
     sources: Sequence[Source]
     unlabeled: Mapping[str, Dataset]
     methods: tuple[str, ...] = ()
     baselines: Sequence[Source] = ()
+    labels: Labels = Labels.CLASSES
 
     def line_up(self) -> tuple[list[Candidate], list[dict[str, str]]]:
         """The candidates and why each other pair is out.
@@ -82,9 +86,9 @@ class Entrants:
         ready, out = [], []
         for source in self.sources:
             for name in chosen:
-                lacking = self._lacking(name, source)
-                if lacking:
-                    out.append({"source": source.uri, "method": name, "reason": f"there is no {lacking}"})
+                reason = self._unfit(name, source)
+                if reason:
+                    out.append({"source": source.uri, "method": name, "reason": reason})
                 else:
                     ready.append(Candidate(source.uri, name))
         if not ready:
@@ -92,15 +96,17 @@ class Entrants:
             raise UserError(f"{_NONE_FITS} ({reasons}); add a --source or leave --method out")
         return ready, out
 
-    def _lacking(self, name: str, source: Source) -> str:
+    def _unfit(self, name: str, source: Source) -> str:
         method = catalog.find("methods", name)
+        if self.labels not in method.labels:
+            return f"it predicts {' or '.join(sorted(method.labels))} only, and the labels are {self.labels.value}"
         needs = method.needs
         if Need.SOURCE_DATA in needs and source.domain is None:
-            return f"{Need.SOURCE_DATA.value}: this source is a model only"
+            return f"there is no {Need.SOURCE_DATA.value}: this source is a model only"
         if Need.UNLABELED in needs and source.uri not in self.unlabeled:
-            return f"set of {Need.UNLABELED.value}: give --unlabeled DIR"
+            return f"there is no set of {Need.UNLABELED.value}: give --unlabeled DIR"
         if method.tunes and not source.learns:
-            return "weight in it that could be trained: this source gives features only"
+            return "there is no weight in it that could be trained: this source gives features only"
         return ""
 
 

@@ -29,8 +29,9 @@ def evaluation(predictions: Sequence[np.ndarray], holdout: Dataset, task: Task) 
 
 def figures(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, Interval]:
     """Every metric of the task, mean over seeds, with its interval."""
-    found = {"accuracy": interval(record, level=level)}
-    for name, metric in task.metrics().items():
+    metrics, mean = task.metrics(), task.wording.what
+    found = {mean: interval(record, level=level)} if mean in metrics else {}
+    for name, metric in metrics.items():
         if name not in found:
             found[name] = bootstrap(metric, record, level)
     return found

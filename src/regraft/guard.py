@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import bdtr, stdtr, stdtrit
 
 from regraft.core.errors import UserError
-from regraft.core.records import Evaluation, Gain, Interval, Verdict
+from regraft.core.records import Evaluation, Gain, Interval, Verdict, Wording
 
 Utility = Evaluation | np.ndarray | Sequence[Sequence[float]] | Sequence[float]
 """Utility per seed and example, (S, N); (N,) stands for one seed."""
@@ -64,21 +64,17 @@ def judge(
     return replace(verdict, sentence=describe(verdict, "accuracy" if binary else "utility", percent=share))
 
 
-def describe(verdict: Verdict, what: str = "accuracy", against: str = "from scratch", percent: bool = True) -> str:
+def describe(
+    verdict: Verdict, what: str | Wording = "accuracy", against: str = "from scratch", percent: bool = True
+) -> str:
     """One sentence for a reader who knows no statistics.
 
-    Args:
-        verdict: a result of ``judge``.
-        what: name of the utility.
-        against: the baseline, as it follows "higher than" and "a model".
-        percent: write differences in points (hundredths) instead of plain numbers.
+    ``what``: name of the utility, or a task's wording, which also says the unit. ``against``: the baseline, as it
+    follows "higher than" and "a model". ``percent``: write differences in points (hundredths), not plain numbers.
     """
     gain, facts = verdict.gain, verdict.tests
-
-    def number(value: float) -> str:
-        return f"{round(100 * value, 1) + 0.0:.1f}" if percent else f"{value:.3g}"
-
-    unit = " points" if percent else ""
+    said = what if isinstance(what, Wording) else Wording(what, " points" if percent else "", 100.0 if percent else 1.0)
+    unit, what, number = said.unit, said.what, said.write
     luck = "; only one seed was run, so luck in training was not measured" if facts["seeds"] == 1 else ""
     if facts["units"] <= 1:
         return f"Cannot tell: the holdout has only one independent example{luck}."
@@ -86,12 +82,15 @@ def describe(verdict: Verdict, what: str = "accuracy", against: str = "from scra
     low, high = sorted((abs(gain.low), abs(gain.high))) if decided else (gain.low, gain.high)
     known = f"({100 * gain.level:g}% interval {number(low)} to {number(high)}{unit}{luck})"
     if decided:
-        way = "higher" if gain.mean > 0 else "lower"
+        way = "higher" if (gain.mean > 0) is not said.lower else "lower"
         return f"The transfer {verdict.outcome}: {what} is {number(abs(gain.mean))}{unit} {way} than {against} {known}."
-    size = f"the gain in {what} over a model {against} is {number(gain.mean)}{unit} {known}"
+    noun, change = ("reduction", f"reduction of {what} against") if said.lower else ("gain", f"gain in {what} over")
+    size = f"the {change} a model {against} is {number(gain.mean)}{unit} {known}"
     if max(-low, high) < facts["margin"]:
         return f"No difference that matters: {size}, within {number(facts['margin'])}{unit} either way."
-    return f"Cannot tell: {size}; the smallest gain this comparison could have seen is {number(gain.detectable)}{unit}."
+    return (
+        f"Cannot tell: {size}; the smallest {noun} this comparison could have seen is {number(gain.detectable)}{unit}."
+    )
 
 
 def interval(utility: Utility, groups: Groups = None, level: float = 0.95) -> Interval:

@@ -1,7 +1,7 @@
 """The main job: rank, race, finish, judge, keep. Each step's result is the next one's argument."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features
 from regraft.finishing import Finish
+from regraft.methods._base import Labels
 from regraft.preparing import Prepared
 from regraft.racing import Plan, Race
 from regraft.ranking import rank
@@ -45,7 +46,7 @@ class Job:
         sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
         ranking = self.bench.journal.once("ranking", lambda: self._rank(sources))
         baselines = self._baselines(sources)
-        entrants = Entrants(sources, self.unlabeled, tuple(self.wanted.methods), baselines)
+        entrants = Entrants(sources, self.unlabeled, tuple(self.wanted.methods), baselines, _labels_of(self.data))
         candidates, left_out = entrants.line_up()
         place = {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
@@ -65,6 +66,7 @@ class Job:
         """Steps 5 and 6. From here on the holdout is read; nothing is chosen any more."""
         ours, theirs = (self._judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
         verdict = guard.judge(ours.record, theirs.record, level=self.wanted.level)
+        verdict = replace(verdict, sentence=guard.describe(verdict, ours.task.wording))
         contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
         measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
         curve = self.bench.journal.once("curve", measure)
@@ -165,11 +167,18 @@ class Job:
             if done:
                 return (finish, chosen), done
         reasons = "; ".join(sorted({c.reason for c in candidates if c.reason})) or "training broke down"
-        raise UserError(f"no candidate could be trained ({reasons}); try --method logistic or other examples")
+        sure = "ridge" if self.data.train.numeric else "logistic"
+        raise UserError(
+            f"no candidate could be trained ({reasons}); try --method {sure} or other {self.data.train.noun}s"
+        )
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+
+def _labels_of(data: Prepared) -> Labels:
+    return Labels.NUMBERS if data.train.numeric else Labels.CLASSES
 
 
 def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
@@ -181,7 +190,7 @@ def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
         best = min(untried, key=lambda c: race.place[c.source])
         transfers = [best, *(c for c in transfers if c != best)]
     if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
-        transfers.sort(key=lambda c: c.method != "logistic")
+        transfers.sort(key=lambda c: c.method not in ("logistic", "ridge"))
     return transfers
 
 

@@ -56,6 +56,7 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
         "verdict": verdict.outcome,
+        "task": catalog.name_of(type(ours.task)),
         "sentence": verdict.sentence if helped else f"{verdict.sentence} The model from scratch is kept.",
         "gain": to_plain(verdict.gain),
         "tests": verdict.tests,
@@ -91,7 +92,9 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     understood = dict(source.understood)
     effect, lost = found["effects"].get(source.uri), found["forgetting"]
     if effect:
-        said = f"{100 * effect['effect']:+.1f} points, standard error {100 * effect['error']:.1f}"
+        factor, unit = (1, "standard deviations less error") if found["task"] == "regression" else (100, "points")
+        places = 2 if factor == 1 else 1
+        said = f"{factor * effect['effect']:+.{places}f} {unit}, standard error {factor * effect['error']:.{places}f}"
         understood["its best candidate against scratch, cross-validated"] = said
     if lost and source.uri == found["finalist"]["source"]:
         said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
@@ -109,7 +112,7 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> d
     examples = ours.holdout.examples
     items = [str(item.resolve() if isinstance(item, Path) else item) for item in examples.items]
     shown = {"ids": examples.ids, "kind": examples.kind, "items": items}
-    shown |= {"targets": ours.holdout.labels.tolist(), "classes": examples.classes}
+    shown |= {"numbers" if examples.numeric else "targets": ours.holdout.labels.tolist(), "classes": examples.classes}
     runs.write_json(folder / "evaluation" / "holdout.json", shown)
     if bench.clock.left() > 10:
         runs.write_json(folder / "maps.json", _maps(ours, bench.seed))
@@ -126,8 +129,8 @@ def _agreement(judged: Judged) -> float:
         return 1.0
     exact = Runtime(device=source.inference.device)
     model, preprocess = judged.model, source.backbone.preprocess
-    answers = [predict(model, some, preprocess, judged.task, r).argmax(1) for r in (source.inference, exact)]
-    return float((answers[0] == answers[1]).mean())
+    answers = [predict(model, some, preprocess, judged.task, r) for r in (source.inference, exact)]
+    return float(judged.task.same(*answers).mean())
 
 
 def _maps(judged: Judged, seed: int) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def _maps(judged: Judged, seed: int) -> dict[str, Any]:
     source, holdout = judged.finish.source, judged.holdout
     rows = np.sort(np.random.default_rng(derive(seed, "maps")).permutation(len(holdout))[:_MAPPED])
     some = holdout.take(rows)
-    if len(some) < 5:
+    if len(some) < 5 or some.examples.numeric:  # a map shows whether classes lie apart
         return {}
     drawn: dict[str, Any] = {"targets": some.labels.tolist()}
     for name, model in (("before", source.model), ("after", judged.model)):

@@ -17,6 +17,8 @@ from regraft.finishing import Finish
 from regraft.methods._base import Method
 from regraft.training import Engine, run
 
+FEWEST_NUMBERS = 5
+"""Labels in all at which the curve starts where they are numbers."""
 POINTS = (1, 2, 5, 10, 20, 50, 100, 200)
 """Labels per class at which the curve is measured, as far as there are labels."""
 _SOURCE_EXAMPLES = 1000
@@ -62,7 +64,7 @@ def forgetting(finish: Finish, method: str) -> dict[str, float] | None:
     rows = np.random.default_rng(derive(finish.bench.seed, "forgetting")).permutation(len(data))[:_SOURCE_EXAMPLES]
     some, task = data.take(np.sort(rows)), finish.problem(0).task
     models = {"before": source.model, "after": finish.load(method, 0)}
-    return {name: _accuracy(finish, model, some, task) for name, model in models.items()}
+    return {name: _utility(finish, model, some, task) for name, model in models.items()}
 
 
 Contestant = tuple[Finish, str, int]
@@ -77,7 +79,8 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
     """
     bench, examples = pair[0][0].bench, pair[0][0].train_data.examples
     rows: list[dict[str, Any]] = []
-    for shots in [p for p in POINTS if p < min(examples.counts().values())]:
+    least = FEWEST_NUMBERS if examples.numeric else 1
+    for shots in [p for p in POINTS if least <= p < min(examples.counts().values())]:
         if bench.clock.left(0.9) < 1.5 * seconds:
             break
         drawn = few_shot(examples, shots, bench.seed)[0]
@@ -95,9 +98,10 @@ def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> float:
     problem = source.problem(finish.train_data.take(rows), finish.unlabeled, derive(bench.seed, "curve"), bench.cache)
     method: Method = entry("methods", name).with_steps(steps)
     model = run(source.model, method.phases(problem), problem, Engine(source.training))
-    return _accuracy(finish, model, holdout, problem.task)
+    return _utility(finish, model, holdout, problem.task)
 
 
-def _accuracy(finish: Finish, model: Any, data: Dataset, task: Any) -> float:
+def _utility(finish: Finish, model: Any, data: Dataset, task: Any) -> float:
+    """Mean utility in the units of all labels, whatever labels the model had."""
     found = predict(model, data, finish.source.backbone.preprocess, task, finish.source.inference)
-    return float(task.utility(found, data.labels).mean())
+    return float(finish.problem(0).task.utility(found, data.labels).mean())

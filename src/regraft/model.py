@@ -26,6 +26,7 @@ class Model(nn.Module):
         super().__init__()
         self.backbone, self.head, self.classes = backbone, head, classes
         self.frozen_norm = False
+        self.task: Task | None = None  # what the head was made for
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs (B, ...) to outputs (B, K)."""

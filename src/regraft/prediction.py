@@ -16,15 +16,16 @@ from regraft.readers._base import read
 from regraft.readers._read import checked
 from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
-from regraft.tasks.classification import Classification
 
 Ranked = list[tuple[str, float]]
+Answer = Ranked | float
+"""Classes with their probabilities, or a number."""
 
 
 def predict_items(
     model: Model, backbone: Backbone, given: Sequence[str | Path], device: str = "auto"
-) -> tuple[list[tuple[str, Ranked]], list[list[str]]]:
-    """Classes with probabilities for each example, likeliest first; and what could not be read, with reasons.
+) -> tuple[list[tuple[str, Answer]], list[list[str]]]:
+    """Classes with probabilities for each example, likeliest first, or a number; and what was not read, with reasons.
 
     ``given``: as in `opened`.
 
@@ -32,10 +33,14 @@ def predict_items(
         UserError: a path does not exist, or nothing can be read.
     """
     dataset, skipped = opened(backbone, given)
-    found = predict(model, dataset, backbone.preprocess, Classification(classes=model.classes), detect(device))
+    assert model.task is not None  # every model that is loaded has one
+    found = predict(model, dataset, backbone.preprocess, model.task, detect(device))
+    shown = map(str, dataset.examples.items)
+    if model.task.numeric:
+        return list(zip(shown, map(float, found[:, 0]), strict=True)), skipped
     order = np.argsort(-found, axis=1, kind="stable")
     ranked = [[(model.classes[k], float(row[k])) for k in best] for row, best in zip(found, order, strict=True)]
-    return list(zip(map(str, dataset.examples.items), ranked, strict=True)), skipped
+    return list(zip(shown, ranked, strict=True)), skipped
 
 
 def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:
@@ -52,7 +57,8 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
     skipped = [[str(s.path), s.reason] for part in parts for s in part.skipped]
     strange = next((part for part in parts if len(part) and part.kind != kind), None)
     if strange is not None:
-        raise UserError(f"the model reads {kind}, but these are {strange.noun}s: {strange.items[0]}")
+        reads = {"image": "pictures", "audio": "recordings", "table": "tables"}.get(kind, kind)
+        raise UserError(f"the model reads {reads}, but these are {strange.noun}s: {strange.items[0]}")
     items = tuple(item for part in parts for item in part.items)
     if not items:
         first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
@@ -74,6 +80,9 @@ def _open(given: str | Path, kind: str) -> Examples:
     if kind == "text":
         text = path.read_text(encoding="utf-8") if there else str(given)
         return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
+    if kind == "table":
+        what = f"{path} is no table" if there else f"there is no table {path}"
+        raise UserError(f"{what}; give a CSV file with the model's columns")
     single = Examples((path.name,), ("",), (path,), None, (), kind=kind)
     if not there:
         raise UserError(f"there is no {single.noun} or folder {path}; check the path")

@@ -34,6 +34,7 @@ class Request:
     shots: int | None
     seed: int
     label: str = "label"
+    task: str = "auto"
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -44,9 +45,30 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     """
     if request.shots is not None and request.shots < 1:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
-    examples = read(request.target, label=request.label)
+    examples = read(request.target, label=request.label, task=request.task)
     train, holdout, duplicates, protocol = _divide(examples, request)
-    unlabeled = read(request.unlabeled, labelled=False) if request.unlabeled else None
+    unlabeled = read(request.unlabeled, labelled=False, label=request.label) if request.unlabeled else None
+    _tell(examples, duplicates, reporter)
+    seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
+    if seen:
+        protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
+    facts = {
+        "target": str(request.target),
+        "classes": list(examples.classes),
+        "labels": "numbers" if examples.numeric else "classes",
+        "train": train.counts(),
+        "holdout": holdout.counts(),
+        "unlabeled": len(unlabeled) if unlabeled else 0,
+        "skipped": [[str(s.path), s.reason] for s in examples.skipped],
+        "duplicates": duplicates,
+        "notes": list(examples.notes),
+        "protocol": protocol,
+    }
+    return Prepared(train, holdout, unlabeled, facts)
+
+
+def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:
+    """What the user should know of what was read."""
     if duplicates:
         reporter.say(
             f"{duplicates} {examples.noun}s are both in the target and in the test set; they were removed from training"
@@ -56,42 +78,34 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         count = len(examples.skipped)
         what = "1 file was skipped" if count == 1 else f"{count} files were skipped; the first"
         reporter.say(f"{what}: {first.path} ({first.reason})")
-    seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
-    if seen:
-        protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
-    facts = {
-        "target": str(request.target),
-        "classes": list(examples.classes),
-        "train": train.counts(),
-        "holdout": holdout.counts(),
-        "unlabeled": len(unlabeled) if unlabeled else 0,
-        "skipped": [[str(s.path), s.reason] for s in examples.skipped],
-        "duplicates": duplicates,
-        "protocol": protocol,
-    }
-    return Prepared(train, holdout, unlabeled, facts)
+    for note in examples.notes:
+        reporter.say(note)
 
 
 def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
+    drawn = f"{request.shots} label{'' if request.shots == 1 else 's'}{'' if examples.numeric else ' per class'} drawn"
     if request.test is not None:
-        holdout = align_classes(examples, read(request.test, at_least=1, label=request.label))
+        holdout = align_classes(examples, _test(request, examples))
         train, duplicates = drop_duplicates(examples, holdout)
         protocol = f"judged on the {len(holdout)} examples of {request.test}"
         if request.shots is not None:
             train = train.take(few_shot(train, request.shots, request.seed)[0])
-            protocol = f"{_labels(request.shots)} per class drawn; {protocol}"
+            protocol = f"{drawn}; {protocol}"
         return train, holdout, duplicates, protocol
     if request.shots is not None:
-        drawn, rest = few_shot(examples, request.shots, request.seed)
+        few, rest = few_shot(examples, request.shots, request.seed)
         return (
-            examples.take(drawn),
+            examples.take(few),
             examples.take(rest),
             0,
-            f"{_labels(request.shots)} per class drawn; judged on the rest",
+            f"{drawn}; judged on the rest",
         )
     kept, aside = holdout_split(examples, seed=request.seed)
-    return examples.take(kept), examples.take(aside), 0, "three tenths of each class set aside to judge by"
+    share = "three tenths of the examples" if examples.numeric else "three tenths of each class"
+    return examples.take(kept), examples.take(aside), 0, f"{share} set aside to judge by"
 
 
-def _labels(count: int) -> str:
-    return "1 label" if count == 1 else f"{count} labels"
+def _test(request: Request, examples: Examples) -> Examples:
+    assert request.test is not None
+    task = "regression" if examples.numeric else "classification"
+    return read(request.test, at_least=1, label=request.label, task=task)

@@ -64,7 +64,9 @@ class Race:
         self.entrants, self.train, self.plan, self.place, self.bench = entrants, train, plan, place, bench
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
         data = next(iter(train.values()))
-        self.splits: list[Split] = folds(data.labels, plan.folds, derive(bench.seed, "folds"), data.examples.groups)
+        self.splits: list[Split] = folds(
+            data.examples.strata, plan.folds, derive(bench.seed, "folds"), data.examples.groups
+        )
 
     def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
         """The candidates with their results, best first. ``deadline``: seconds on the clock after which none starts.

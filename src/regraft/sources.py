@@ -17,6 +17,7 @@ from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
 from regraft.core.seeding import derive
+from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
 from regraft.features import Memory
@@ -24,8 +25,9 @@ from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.readers._base import read
+from regraft.readers._rows import ENDINGS, header
 from regraft.runtime import Runtime
-from regraft.tasks.classification import Classification
+from regraft.tasks._choice import task_for
 from regraft.training import run
 from regraft.understanding import best_input, fastest, norm_breaks
 
@@ -59,11 +61,11 @@ class Source:
 
     def problem(self, train: Dataset, unlabeled: Dataset | None, seed: int, cache: Path | None) -> Problem:
         """The transfer of this source to the labelled examples ``train``: all that a method may see."""
-        counts = np.bincount(train.labels, minlength=len(train.classes))
-        task = Classification(classes=train.classes, counts=tuple(int(n) for n in counts))
         target = Domain("target", train, unlabeled)
         memory = Memory(self.inference, cache)
-        return Problem(task, target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory)
+        return Problem(
+            task_for(train.examples), target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory
+        )
 
     def predictions(self, features: np.ndarray) -> np.ndarray | None:
         """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no classes."""
@@ -108,8 +110,9 @@ def try_out(uri: str, small: str, train: Examples) -> None:
     if Path(uri).is_dir():
         _same_kind(uri, artifacts.load(Path(uri))[1].preprocess.kind, train)
     elif kind == "data":
-        _same_kind(uri, read(rest).kind, train)
-        backbone_for(small, train).build(pretrained=False)
+        source = _read(Path(rest), train)
+        _same_kind(uri, source.kind, train)
+        _suited(small, source, train)[0].build(pretrained=False)
     else:
         backbone_for(uri, train).build()
 
@@ -124,7 +127,7 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
     """
     kind, _, rest = uri.partition(":")
     if Path(uri).is_dir():
-        opened = _of_run(Path(uri))
+        opened = _of_run(Path(uri), train)
     elif kind == "data":
         opened = _trained_on(Path(rest), train, small, bench)
     else:
@@ -157,8 +160,9 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
     method = Scratch(descent=Descent(steps=steps, batch_size=64, rate=3e-3, average=0.99))
     torch.manual_seed(derive(bench.seed, "source"))
     network = backbone.build(pretrained=False)
-    task = Classification(classes=train.classes, counts=tuple(train.examples.counts().values()))
-    problem = Problem(task, Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime))
+    problem = Problem(
+        task_for(train.examples), Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime)
+    )
     start = Model(network, nn.Identity(), ())
     runtime = fastest(start, train, backbone.preprocess, bench, what)[0]
     with bench.engine(what, runtime, steps) as engine:
@@ -168,22 +172,43 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
 Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
 
 
-def _of_run(path: Path) -> Opened:
+def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
-    return backbone, model, None, {"knows": f"{len(model.classes)} classes, learned in an earlier run"}
+    Backbone.suited(backbone, train)
+    return backbone, model, None, {"knows": f"{_known(model)}, learned in an earlier run"}
 
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
-    examples, name = read(path), _name(f"data:{path}")
-    backbone = backbone_for(small, examples if examples.kind == "text" else train)  # words are learned from a lot
+    examples, name = _read(path, train), _name(f"data:{path}")
+    backbone, found = _suited(small, examples, train)
     dataset = bench.dataset(examples, backbone.preprocess)
     folder = bench.journal.path(name)
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
-        artifacts.save(folder, model, backbone, Classification(classes=examples.classes), {"data": str(path)})
+        artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": str(path)})
     model, backbone = artifacts.load(folder)
-    found = {"labelled data": f"{len(examples)} examples of {len(examples.classes)} classes in {path}"}
+    found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
     return backbone, model, Domain(str(path), dataset), found
+
+
+def _read(path: Path, train: Examples) -> Examples:
+    """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
+    table = path.is_file() and path.suffix.lower() in ENDINGS
+    same = table and train.label in header(path)
+    task = "regression" if same and train.numeric else "auto"
+    return read(path, label=train.label if same else "label", task=task)
+
+
+def _known(model: Model) -> str:
+    return f"{len(model.classes)} classes" if model.classes else "numbers"
+
+
+def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:
+    """The backbone for a source with data, and what was found of how source and target fit."""
+    if source.kind == train.kind == "table":
+        both, found = shared(source, train)
+        return backbone_for(small, both), found
+    return backbone_for(small, source if source.kind == "text" else train), {}  # words are learned from a lot
 
 
 def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:

@@ -46,7 +46,7 @@ def best_input(options: Sequence[Backbone], datasets: Sequence[Dataset], bench: 
         return best[0]
     memory = Memory(bench.runtime, bench.cache)
     probes = [features(options[i].build(), datasets[i], options[i].preprocess, memory) for i in best]
-    small, hundreds = (likelihood(x, datasets[i].labels) for x, i in zip(probes, best, strict=True))
+    small, hundreds = (likelihood(x, datasets[i].examples.strata) for x, i in zip(probes, best, strict=True))
     return best[hundreds > small + CLEARLY]
 
 
@@ -60,7 +60,7 @@ def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
     network = backbone.recogniser()
     if network is None:
         x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
-        return likelihood(x, dataset.labels)
+        return likelihood(x, dataset.examples.strata)
     some = dataset.take(np.linspace(0, len(dataset) - 1, min(SEEN, len(dataset))).astype(int))
     logs = log_softmax(forward(network, some, backbone.preprocess, bench.runtime), axis=1)
     return float((np.exp(logs) * logs).sum(1).mean())
@@ -70,10 +70,10 @@ def likelihood(x: np.ndarray, labels: np.ndarray) -> float:
     """Cross-validated log-likelihood of logistic regression on features (N, D), after temperature scaling.
 
     Without the scaling, features that separate well but make the probe sound too sure would lose. It is 0 where no
-    class has two examples, so that all backbones are equal.
+    class has two examples, or only one is known, so that all backbones are equal.
     """
     splits = folds(labels, 5, 0)
-    if not splits:
+    if not splits or labels.min() == labels.max():  # of few numbers there is one bin only
         return 0.0
     task, x = Classification(), np.asarray(x, dtype=np.float64)
     found = []
@@ -92,8 +92,8 @@ def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime:
     """
     if not any(isinstance(m, NORMS) for m in network.modules()):
         return None
-    stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.labels)
-    of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.labels)
+    stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), dataset.examples.strata)
+    of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), dataset.examples.strata)
     return stored > of_batch + BREAKS
 
 

@@ -23,6 +23,8 @@ from regraft.core import catalog
 from regraft.core.config import build, to_plain
 from regraft.core.errors import UserError
 from regraft.model import Model, blocks
+from regraft.preprocessing._columns import Column
+from regraft.preprocessing.columns import Columns
 from regraft.preprocessing.waveform import Waveform
 
 CUT = [  # networks that are a chain of stages, and how many there must be at least
@@ -52,14 +54,21 @@ HEARING = [
 KERAS = (
     [] if find_spec("keras") is None else [Keras(arch=str(Path(__file__).parent / "files/small_keras.json"), size=16)]
 )
+ROWS = Columns(columns=(Column(name="x", kind="number", centre=(0.0,), spread=(1.0,)),) * 7)
+TABULAR = Small(arch="mlp", table=ROWS)
 EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64), *HEARING, *KERAS]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::UserWarning:timm")
+
+
+def hears(backbone) -> bool:
+    """Keras networks have no option to hear."""
+    return getattr(backbone, "hears", None) is not None
 
 
 def name(value) -> str:
     if not hasattr(value, "arch"):
         return str(value)
-    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if value.hears else ''}"
+    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if hears(value) else ''}"
 
 
 @cache
@@ -80,7 +89,8 @@ def pictures(size: int, count: int = 2) -> torch.Tensor:
 
 
 def inputs(backbone, count: int = 2) -> torch.Tensor:
-    return backbone.preprocess.sample(count) if backbone.hears else pictures(backbone.size, count)
+    made_up = hears(backbone) or backbone == TABULAR
+    return backbone.preprocess.sample(count) if made_up else pictures(backbone.size, count)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -97,7 +107,7 @@ def test_the_chain_of_stages_is_the_librarys_network(backbone, stages, training)
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_stages_compose(backbone):
     network = made(backbone).eval()
     x = inputs(backbone)
@@ -107,7 +117,7 @@ def test_stages_compose(backbone):
             assert torch.equal(network(network(x, 0, cut), cut), whole)
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_blocks_hold_each_parameter_once_in_depth_order(backbone):
     network = made(backbone)
     model = Model(network, nn.Linear(network.feature_dim, 3), ("a", "b", "c"))
@@ -121,7 +131,7 @@ def test_blocks_hold_each_parameter_once_in_depth_order(backbone):
     assert held == order
 
 
-@pytest.mark.parametrize("backbone", EVERY, ids=name)
+@pytest.mark.parametrize("backbone", [*EVERY, TABULAR], ids=name)
 def test_every_parameter_gets_a_gradient(backbone):
     network = made(backbone).train()
     network.zero_grad()
@@ -134,7 +144,7 @@ def test_options_round_trip_and_the_size_is_the_preprocessings(backbone):
     plain = to_plain(backbone)
     plain.pop("name")
     assert build(type(backbone), plain) == backbone
-    if backbone.hears:
+    if hears(backbone):
         assert backbone.preprocess == backbone.hears
     else:
         assert backbone.preprocess.size == backbone.size

@@ -14,7 +14,8 @@ from regraft.heads._base import ClassicalHead, Head
 
 CLASSES = {name: catalog.find("heads", name) for name in catalog.names("heads")}
 TRAINED = [n for n, c in CLASSES.items() if issubclass(c, Head)]
-FITTED = [n for n, c in CLASSES.items() if issubclass(c, ClassicalHead)]
+NUMERIC = ["ridge"]
+FITTED = [n for n, c in CLASSES.items() if issubclass(c, ClassicalHead) and n not in NUMERIC]
 
 
 def draw(count: int = 60, width: int = 12, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +45,7 @@ def estimator(name: str, head: ClassicalHead):
 
 
 def test_every_head_is_of_one_kind():
-    assert sorted(TRAINED + FITTED) == sorted(CLASSES)
+    assert sorted(TRAINED + FITTED + NUMERIC) == sorted(CLASSES)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -112,3 +113,23 @@ def test_more_features_than_examples(name):
         warnings.simplefilter("error")
         found = outputs(CLASSES[name]().fit(x, labels, 3), x)
     assert (found.argmax(1) == labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+@pytest.mark.parametrize(("count", "width"), [(60, 12), (9, 80), (12, 12)])
+def test_heads_of_numbers_predict_them_whatever_the_scale_of_the_features(name, count, width):
+    x, _ = draw(count, width)
+    numbers = 3 + 0.2 * (x[:, 0] - 5) / 1e-2 + np.random.default_rng(2).normal(0, 0.01, count)
+    x[:, 0] = (x[:, 0] - 5) * 1e4  # the one that matters is also the largest
+    head = CLASSES[name]()
+    layer = head.fit(x, numbers, 1)
+    found = outputs(layer, x)
+    assert found.shape == (count, 1)
+    assert np.corrcoef(found[:, 0], numbers)[0, 1] > 0.9
+    assert outputs(head.fit(100 * x, numbers, 1), 100 * x) == pytest.approx(found, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_constant_features_predict_the_mean(name):
+    layer = CLASSES[name]().fit(np.full((5, 3), 2.0), np.arange(5.0), 1)
+    assert outputs(layer, np.full((2, 3), 2.0)) == pytest.approx(np.full((2, 1), 2.0))

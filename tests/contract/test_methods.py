@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,14 +11,33 @@ from regraft import training
 from regraft.core import catalog
 from regraft.core.batch import Stream
 from regraft.core.config import build, to_plain
+from regraft.data.dataset import Dataset
 from regraft.feeding import Feed
-from regraft.methods._base import Method, Need
+from regraft.methods._base import Labels, Method, Need
+from regraft.model import Problem
 from regraft.optimisation import Descent
+from regraft.tasks._choice import task_for
 from regraft.training import Phase
 
-NAMES = catalog.names("methods")
+EVERY = catalog.names("methods")
+NAMES = [n for n in EVERY if Labels.CLASSES in catalog.find("methods", n).labels]
+NUMERIC = [n for n in EVERY if Labels.NUMBERS in catalog.find("methods", n).labels]
 HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED}
 STEPS = 24
+
+
+def numbered(dataset: Dataset) -> Dataset:
+    """The same pictures with a number to predict: how bright they are."""
+    bright = dataset.arrays[dataset.rows].reshape(len(dataset), -1).mean(1).astype(np.float64)
+    return replace(dataset, examples=replace(dataset.examples, labels=bright, classes=()))
+
+
+def of_numbers(problem: Problem) -> Problem:
+    """A problem with numbers as labels on every side."""
+    target, source = problem.target, problem.source
+    target = replace(target, train=numbered(target.train), validation=numbered(target.validation))
+    task = task_for(target.train.examples)
+    return replace(problem, task=task, target=target, source=replace(source, train=numbered(source.train)))
 
 
 def make(name: str, steps: int = STEPS) -> Method:
@@ -148,3 +168,24 @@ def test_gradual_ends_with_everything_free_and_starts_with_the_head(toy):
     assert free[0] == 0
     assert free == sorted(free)
     assert free[-1] == len(list(model.backbone.parameters()))
+
+
+def test_every_method_says_what_it_predicts():
+    assert set(NAMES) | set(NUMERIC) == set(EVERY)
+    assert set(EVERY) - set(NUMERIC) == {"logistic", "svm"}
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_numbers_are_learned(name, toy, same):
+    problem = of_numbers(toy.problem())
+    method = make(name, 60)
+    first, second = transfer(method, problem), transfer(method, problem)
+    assert same(first, second)
+    assert first.task == problem.task
+    assert first.classes == ()
+    with torch.no_grad():
+        x = problem.backbone.preprocess.tensor(problem.target.train.arrays[problem.target.train.rows])
+        found = problem.task.predict(first(x)).numpy()
+    assert (
+        problem.task.utility(found, problem.target.train.labels).mean() > -0.7
+    )  # the mean of the labels has about -0.8

@@ -162,7 +162,6 @@ def test_bad_labels_are_refused(name):
         pytest.skip("reads no labels")
     for labels, message in [
         (np.zeros(20, int), "two classes"),
-        (np.arange(20) / 3, "integers"),
         (np.zeros((20, 2), int), "integers"),
         (np.arange(19) % 2, "rows"),
     ]:
@@ -183,3 +182,52 @@ def test_probabilities_must_sum_to_one():
     evidence = draw((20, 4))
     with pytest.raises(UserError, match="row 0"):
         make("leep")(replace(evidence, source_probabilities=2 * evidence.source_probabilities))
+
+
+NUMBERS = [n for n in NAMES if catalog.find("scores", n).numbers]
+
+
+def numbered(shape: tuple[int, int], seed: int = 0, signal: float = 1.0) -> Evidence:
+    """Features of which two tell the numbers to predict."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape)
+    return Evidence(x, signal * 3 * (x[:, 0] + x[:, 1]) + rng.standard_normal(shape[0]))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in NUMBERS])
+def test_scores_of_classes_refuse_numbers(name):
+    score, evidence = make(name), draw((20, 4))
+    if "labels" in score.needs:
+        with pytest.raises(UserError, match=f"{name}.*reads classes"):
+            score(replace(evidence, labels=np.arange(20) / 3))
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (40, 40), (30, 100)])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_scores_of_numbers_ignore_order_and_unit_and_find_signal(name, shape):
+    score, evidence = make(name), numbered(shape)
+    order = np.random.default_rng(1).permutation(shape[0])
+    value = score(evidence)
+    assert score(Evidence(evidence.features[order], evidence.labels[order])) == pytest.approx(value, abs=2e-4)
+    assert score(replace(evidence, labels=1000 * evidence.labels - 7)) == pytest.approx(value, abs=1e-6)
+    strong = replace(evidence, features=np.repeat(evidence.labels[:, None], 4, 1) + 0.1 * evidence.features[:, :4])
+    noise = [score(numbered(shape, seed, signal=0.0)) for seed in range(5)]
+    assert max(noise) < score(strong)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_bad_numbers_are_refused(name):
+    evidence = numbered((20, 4))
+    for labels, message in [(np.full(20, 2.0), "different values"), (np.full(20, np.nan), "finite")]:
+        with pytest.raises(UserError, match=message):
+            make(name)(replace(evidence, labels=labels))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_features_that_hardly_vary_do_not_drown_the_others(name):
+    """Units of a network that are dead but for an example: standardised, they made a probe explode."""
+    evidence = numbered((50, 8))
+    rare = np.zeros((50, 60))
+    rare[np.arange(50), np.arange(50) % 60] = 0.01
+    found = make(name)(replace(evidence, features=np.hstack([evidence.features, rare])))
+    assert found == pytest.approx(make(name)(evidence), abs=0.1)

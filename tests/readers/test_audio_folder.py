@@ -189,6 +189,16 @@ def test_a_table_lists_recordings_with_their_speakers(tones: Path) -> None:
     assert examples.counts() == {"a": 2, "b": 2}
 
 
+def test_a_table_lists_recordings_with_numbers(tones: Path) -> None:
+    path = table(
+        tones, *(f"low/{i}.wav,{200 + 20 * i},a" for i in range(3)), "high/0.flac,2000,b", header="path,hz,group"
+    )
+    examples = read(path, label="hz", task="regression")
+    assert (examples.kind, examples.label, examples.classes) == ("audio", "hz", ())
+    assert examples.labels is not None
+    assert dict(zip(examples.ids, examples.labels, strict=True))["low/2.wav"] == 240.0
+
+
 def test_bad_tables_of_recordings(tones: Path) -> None:
     with pytest.raises(UserError, match=r"row 3 of .*: there is no file .*9\.wav"):
         read(table(tones, "low/0.wav,a,x", "low/9.wav,b,x"))

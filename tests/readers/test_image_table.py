@@ -96,7 +96,7 @@ def test_repeated_rows_are_listed(folder: Path) -> None:
         ("path,lable", GOOD, r"has no column 'label'; did you mean 'lable'\? Rename it"),
         ("paths,label", GOOD, r"has no column 'path'; did you mean 'paths'\? Rename it"),
         ("picture,label", GOOD, "has no column 'path'; name one so; there are: picture, label"),
-        ("", (), "is empty; it needs a header with the columns path and label"),
+        ("", (), "is empty; it needs a header with the columns path and label .or text and label, or label and any"),
         ("path,label", (), "no pictures found in"),
         ("path,label", (*GOOD, "4.png"), "row 6 of .* has no label; fill it in"),
         ("path,label", (*GOOD, ",9"), "row 6 of .* has no path; fill it in"),

@@ -9,6 +9,7 @@ from torch import nn
 
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._spectrogram import frames, hearing
+from regraft.backbones._tabular import perceptron
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
@@ -16,6 +17,8 @@ from regraft.data.examples import Examples
 from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing._text import fitting
+from regraft.preprocessing.columns import Columns
+from regraft.preprocessing.columns import learned as learned_columns
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.subwords import Subwords, learned
 from regraft.preprocessing.waveform import Waveform
@@ -27,20 +30,21 @@ _MOST_TOKENS = 128
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
 
 
-_ARCHS = {"image": "conv", "audio": "conv", "text": "words"}
+_ARCHS = {"image": "conv", "audio": "conv", "text": "words", "table": "mlp"}
 
 
 @settings
 class Small(Backbone):
-    """A network that trains from nothing in seconds: ``small:conv`` for pictures and sounds, ``small:words`` for text.
+    """A network that trains from nothing in seconds: ``small:conv``, ``small:words`` or ``small:mlp``, by the data.
 
     ``conv``: three convolutions (one more for each doubling of the input above 32 pixels), each with batch norm, pooled
     to a grid of 2 x 2. The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth
-    0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them.
+    0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them. ``mlp``: two
+    hidden layers over the columns of a table.
     """
 
     arch: str = ""
-    """The architecture: ``conv`` or ``words``; by the kind of the examples if left out."""
+    """The architecture: ``conv``, ``words`` or ``mlp``; by the kind of the examples if left out."""
     weights: Path | None = None
     """A file of trained weights: none exists for these networks, which start at random."""
     size: int = 16
@@ -49,6 +53,8 @@ class Small(Backbone):
     """How ``words`` reads text; its vocabulary is learned from the labelled target."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How ``conv`` reads recordings, which it sees as spectrograms; None where it sees pictures."""
+    table: Annotated[Columns, Choice("preprocessing")] = Columns()
+    """How ``mlp`` reads rows; what it knows of their columns is learned from the labelled target."""
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`."""
@@ -61,19 +67,23 @@ class Small(Backbone):
             text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
             lengths = [len(ids) for ids in text.tokenize(examples.items)]
             return replace(known, text=replace(text, length=fitting(lengths, _MOST_TOKENS)))
+        if known.arch == "mlp":
+            return replace(known, table=learned_columns(examples.items))
         side = native_size(examples.items)
         return replace(known, size=next((s for s in (8, 16, 32) if side <= s), 64))
 
     @property
     def preprocess(self) -> Preprocess:
-        """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, or text."""
-        return self.text if self.arch == "words" else self.hears or Images(size=self.size)
+        """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, text, or rows."""
+        return {"words": self.text, "mlp": self.table}.get(self.arch) or self.hears or Images(size=self.size)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
         if self.arch == "words":
             return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
+        if self.arch == "mlp":
+            return f"{self.table.shape[0]} numbers from {len(self.table.columns)} columns"
         heard = f"{self.hears.seconds:g} s at {self.hears.rate} Hz as spectrograms of " if self.hears else ""
         return f"{heard}{self.size} pixels"
 
@@ -86,6 +96,8 @@ class Small(Backbone):
         self._check()
         if self.arch == "words":
             return convolved(len(self.text.vocabulary))
+        if self.arch == "mlp":
+            return perceptron(self.table.shape[0])
         network = _convolutions(self.size)
         return hearing(network, self.hears, Images(size=self.size)) if self.hears else network
 

@@ -15,12 +15,11 @@ from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
 from regraft.readers._base import read
 from regraft.runtime import detect
-from regraft.tasks.classification import Classification
 
 
 @settings
 class Evaluate:
-    """Accuracy, macro F1, log loss and calibration error of a kept model on labelled examples, with intervals."""
+    """The task's metrics of a kept model on labelled examples, with intervals: accuracy, or mean error, and others."""
 
     run: Annotated[Path, "positional"]
     """The run's folder."""
@@ -41,10 +40,11 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     if options.data is None:
         raise UserError("option 'data' is missing: regraft evaluate RUN --data DIR")
     model, backbone = artifacts.load(options.run)
-    found = read(options.data, at_least=1, label=options.label)
-    empty = Examples((), (), (), None, model.classes)
-    examples = align_classes(empty, found)
-    task = Classification(classes=model.classes)
+    task = model.task
+    assert task is not None  # every model that is loaded has one
+    kind = "regression" if task.numeric else "classification"
+    found = read(options.data, at_least=1, label=options.label, task=kind)
+    examples = found if task.numeric else align_classes(Examples((), (), (), None, model.classes), found)
     holdout = whole(examples, decoded(examples, backbone.preprocess, runs.cache_folder()))
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)
     skipped = [[str(s.path), s.reason] for s in found.skipped]

@@ -7,12 +7,12 @@ from regraft import artifacts
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
-from regraft.prediction import predict_items
+from regraft.prediction import Answer, predict_items
 
 
 @settings
 class Predict:
-    """The likeliest class of each example, with its probability."""
+    """The likeliest class of each example, with its probability; or the number that a model of numbers predicts."""
 
     run: Annotated[Path, "positional"]
     """The run's folder."""
@@ -36,14 +36,21 @@ def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
         raise UserError(f"option 'top' must be at least 1, got {options.top}")
     model, backbone = artifacts.load(options.run)
     found, skipped = predict_items(model, backbone, options.paths, options.device)
-    predictions = [{"path": path, "classes": ranked[: options.top]} for path, ranked in found]
+    predictions = [{"path": path, **_plain(answer, options.top)} for path, answer in found]
     return {"run": str(options.run), "predictions": predictions, "skipped": skipped}
+
+
+def _plain(answer: Answer, top: int) -> dict[str, Any]:
+    return {"value": answer} if isinstance(answer, float) else {"classes": answer[:top]}
 
 
 def show(result: dict[str, Any]) -> str:
     """The result for a reader at a terminal."""
     lines = []
     for row in result["predictions"]:
+        if "value" in row:
+            lines.append(f"{row['path']}: {row['value']:.5g}")
+            continue
         lines.append(
             f"{row['path']}: " + ", ".join(f"{name} {probability:.3f}" for name, probability in row["classes"])
         )

@@ -4,7 +4,7 @@ import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from regraft import runs
 from regraft.bench import Bench, bounded
@@ -30,17 +30,19 @@ class Run:
     """
 
     target: Path | None = None
-    """Folder with one folder of pictures (or sounds) per class, or a CSV with the columns path (or text) and label."""
+    """Folder with a folder of pictures (or sounds) per class, or a CSV with a column label and path, text or others."""
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
     """The column of tables that holds the labels."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
     test: Path | None = None
     """Labelled examples to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
-    """Pictures of the target domain without labels, for methods that can use them."""
+    """Examples of the target domain without labels, for methods that can use them."""
     shots: int | None = None
-    """Labels per class to learn from; the rest of the target is the holdout."""
+    """Labels per class (of numbers: in all) to learn from; the rest of the target is the holdout."""
     budget: str = "220s"
     """Time that the run may take: 90s, 10m, 2h; 'none' for no limit."""
     steps: int | None = None
@@ -141,7 +143,9 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
-    return Request(options.target, options.test, options.unlabeled, options.shots, options.seed, options.label)
+    return Request(
+        options.target, options.test, options.unlabeled, options.shots, options.seed, options.label, options.task
+    )
 
 
 def _command(options: Run) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from regraft import artifacts, runs
 from regraft.bench import Bench
@@ -16,7 +16,7 @@ from regraft.keeping import metrics
 from regraft.readers._base import read
 from regraft.runtime import detect
 from regraft.sources import backbone_for, train_model
-from regraft.tasks.classification import Classification
+from regraft.tasks._choice import task_for
 
 
 @settings
@@ -32,6 +32,8 @@ class Train:
     """The column of a table that holds the labels."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"
@@ -59,7 +61,7 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     dataset = bench.dataset(examples, backbone.preprocess)
     kept, aside = (dataset.take(part) for part in holdout_split(examples, 0.1, options.seed))
     model = train_model(kept, backbone, "training", bench)
-    task = Classification(classes=examples.classes)
+    task = task_for(kept.examples, balanced=False)
     record = evaluation([predict(model, aside, backbone.preprocess, task, runtime)], aside, task)
     figures = metrics(record, task)
     artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": figures})
@@ -74,11 +76,11 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
         runs.only_resumes(to_plain(options), to_plain(Train()))
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
         assert options.data is not None
-        return folder, options, read(options.data, label=options.label)
+        return folder, options, read(options.data, label=options.label, task=options.task)
     if options.data is None:
         raise UserError("option 'data' is missing: regraft train --data DIR --backbone small")
     detect(options.device, options.precision)
-    examples = read(options.data, label=options.label)
+    examples = read(options.data, label=options.label, task=options.task)
     backbone_for(options.backbone, examples).build(pretrained=False)
     plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
     return runs.create(options.out, options.data.resolve().stem, plain, "train"), options, examples
@@ -86,9 +88,11 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
 
 def show(result: dict[str, Any]) -> str:
     """The result for a reader at a terminal."""
-    accuracy = result["metrics"]["accuracy"]
-    right = f"{accuracy['mean']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})"
+    name, what = ("accuracy", f"{len(result['classes'])} classes") if result["classes"] else ("mae", "numbers")
+    found = result["metrics"][name]
+    right = f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+    said = "accuracy" if result["classes"] else "mean absolute error"
     return (
-        f"trained on {result['examples']} examples of {len(result['classes'])} classes; "
-        f"accuracy on a tenth set aside: {right}\nuse it: regraft run --source {result['run']} --target DIR"
+        f"trained on {result['examples']} examples of {what}; {said} on a tenth set aside: {right}\n"
+        f"use it: regraft run --source {result['run']} --target DIR"
     )

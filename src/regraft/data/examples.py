@@ -28,9 +28,10 @@ class Examples:
 
     ``kind``: of the raw material, such as ``image`` or ``text``. ``ids`` (N): unique and stable, for files the path
     relative to the root in posix form. ``digests`` (N): of the content, so equal examples have equal digests.
-    ``items`` (N): what is decoded: the path of a picture, or a text. ``labels`` (N,) int64, indices into ``classes``;
-    None means withheld. ``groups`` (N): what must stay on one side of every split (a patient, a video); None means that
-    there are none. ``skipped``: the files that could not be examples.
+    ``items`` (N): what is decoded: the path of a picture, a text, or a `columns.Row`. ``labels`` (N,): int64, indices
+    into ``classes``, or float64, numbers; None means withheld. ``groups`` (N): what must stay on one side of every
+    split (a patient, a video); None means that there are none. ``skipped``: the files that could not be examples.
+    ``notes``: what else the reader found, in words. ``label``: what the labels are called: the column of a table.
 
     Raises:
         ValueError: the lengths differ or a label is not an index into ``classes``.
@@ -44,12 +45,14 @@ class Examples:
     groups: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
     kind: str = "image"
+    notes: tuple[str, ...] = ()
+    label: str = "label"
 
     def __post_init__(self) -> None:
         columns = [c for c in (self.digests, self.items, self.labels, self.groups) if c is not None]
         if any(len(column) != len(self.ids) for column in columns):
             raise ValueError(f"columns of different lengths: {[len(self.ids), *map(len, columns)]}")
-        if self.labels is not None and len(self.labels):
+        if self.labels is not None and len(self.labels) and not self.numeric:
             low, high = int(self.labels.min()), int(self.labels.max())
             if low < 0 or high >= len(self.classes):
                 raise ValueError(f"labels run from {low} to {high}, but there are {len(self.classes)} classes")
@@ -61,6 +64,26 @@ class Examples:
     def noun(self) -> str:
         """What one example is called."""
         return {"image": "picture", "audio": "recording", "table": "row"}.get(self.kind, self.kind)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers."""
+        return self.labels is not None and self.labels.dtype.kind == "f"
+
+    @cached_property
+    def strata(self) -> np.ndarray:
+        """What splits keep the shares of, (N,) int64: the classes; of numbers up to ten bins of nearly equal size.
+
+        Raises:
+            ValueError: the labels are withheld.
+        """
+        if self.labels is None:
+            raise ValueError("these examples have no labels")
+        if not self.numeric:
+            return self.labels
+        bins = int(np.clip(len(self.labels) // 5, 1, 10))
+        edges = np.quantile(self.labels, np.linspace(0, 1, bins + 1)[1:-1]) if len(self.labels) else np.empty(0)
+        return np.unique(np.searchsorted(edges, self.labels, side="right"), return_inverse=True)[1].astype(np.int64)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Examples":
         """The examples at ``indices`` (or where a boolean mask holds), in that order; same classes, nothing skipped."""
@@ -74,6 +97,7 @@ class Examples:
             classes=self.classes,
             groups=None if self.groups is None else tuple(self.groups[i] for i in chosen),
             kind=self.kind,
+            label=self.label,
         )
 
     def unlabelled(self) -> "Examples":
@@ -81,9 +105,14 @@ class Examples:
         return replace(self, labels=None)
 
     def counts(self) -> dict[str, int]:
-        """Examples of each class, zeros included, in class order; empty where the labels are withheld."""
+        """Examples of each class, zeros included, in class order; empty where the labels are withheld.
+
+        Numbers have no classes: all are counted together.
+        """
         if self.labels is None:
             return {}
+        if self.numeric:
+            return {"all": len(self.labels)}
         sizes = np.bincount(self.labels, minlength=len(self.classes))
         return {name: int(size) for name, size in zip(self.classes, sizes, strict=True)}
 

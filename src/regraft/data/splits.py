@@ -14,6 +14,7 @@ import numpy as np
 
 from regraft.core.errors import UserError
 from regraft.core.seeding import derive
+from regraft.data._units import distinct, merge, ordered_units
 from regraft.data.examples import Examples
 
 _LOG = logging.getLogger("regraft")
@@ -32,10 +33,10 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     Raises:
         UserError: all of a class is one unit, so it cannot be on both sides.
     """
-    labels, sizes = _labels(examples), np.array(list(examples.counts().values()))
+    labels, sizes = examples.strata, np.bincount(examples.strata, minlength=len(examples.classes))
     want = np.clip(np.rint(share * sizes), 1, np.maximum(sizes - 1, 1))
     left = sizes.copy()  # examples of each class that are not in the holdout
-    units = _ordered_units(examples, seed, "holdout")
+    units = ordered_units(examples, seed, "holdout")
     tallies = [np.unique(labels[unit], return_counts=True) for unit in units]
     chosen: list[np.ndarray] = []
 
@@ -54,15 +55,18 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
             continue
         # A class of few, large units: the smallest that training can spare.
         fits = [i for i, (inside, tally) in enumerate(tallies) if c in inside and (left[inside] > tally).all()]
-        if not fits:
+        if fits:
+            choose(min(fits, key=lambda i: len(units[i])))
+        elif not examples.numeric:  # a bin is no class: it may be missing on one side
             raise UserError(_one_unit(examples, int(c)))
-        choose(min(fits, key=lambda i: len(units[i])))
+    if not chosen:
+        raise UserError(_one_unit(examples, 0))
     holdout = np.sort(np.concatenate(chosen))
     return np.setdiff1d(np.arange(len(labels)), holdout), holdout
 
 
 def few_shot(examples: Examples, shots: int, seed: int) -> Split:
-    """Draw ``shots`` different pictures of each class to learn from; the rest is the holdout.
+    """Draw ``shots`` different pictures of each class (of numbers: in all) to learn from; the rest is the holdout.
 
     Copies of a drawn picture, and what else is in its group, are on neither side. A larger draw contains the smaller
     ones of the same seed (where there are no groups).
@@ -73,28 +77,56 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     Raises:
         UserError: a class has no more than ``shots`` different pictures, or nothing of it is left to judge by.
     """
-    labels = _labels(examples)
-    units = _ordered_units(examples, seed, "few_shot")
-    of_unit = np.empty(len(labels), dtype=np.int64)
+    units = ordered_units(examples, seed, "few_shot")
+    of_unit = np.empty(len(examples), dtype=np.int64)
     for i, unit in enumerate(units):
         of_unit[unit] = i
+    train = (_few_numbers if examples.numeric else _few_of_each)(examples, shots, seed, of_unit)
+    holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
+    if examples.numeric:
+        if not len(holdout):
+            raise UserError(f"with {shots} shots no {examples.noun} is left to judge by; lower the shots")
+        return train, holdout
+    unjudged = np.flatnonzero(np.bincount(examples.strata[holdout], minlength=len(examples.classes)) == 0)
+    if len(unjudged):
+        raise UserError(_one_unit(examples, int(unjudged[0])))
+    return train, holdout
+
+
+def _few_of_each(examples: Examples, shots: int, seed: int, of_unit: np.ndarray) -> np.ndarray:
+    """``shots`` different examples of each class, ascending."""
+    labels = _labels(examples)
     drawn: dict[str, int] = {}  # digest -> index; a picture with two labels is drawn for one of them at most
     for c, name in enumerate(examples.classes):
-        members = [i for i in _distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
+        members = [i for i in distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
         if len(members) <= shots:
+            what = f"{examples.noun}s"
             raise UserError(
-                f"class {name!r} has {len(members)} different {examples.noun}s, but {shots} shots need at least "
-                f"{shots + 1}: {shots} to learn from, one to judge by; add {examples.noun}s or lower the shots"
+                f"class {name!r} has {len(members)} different {what}, but {shots} shots need at least {shots + 1}: "
+                f"{shots} to learn from, one to judge by; add {what} or lower the shots"
             )
         # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
         members.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
         drawn.update((examples.digests[i], i) for i in members[:shots])
-    train = np.sort(np.fromiter(drawn.values(), dtype=np.int64))
-    holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
-    unjudged = np.flatnonzero(np.bincount(labels[holdout], minlength=len(examples.classes)) == 0)
-    if len(unjudged):
-        raise UserError(_one_unit(examples, int(unjudged[0])))
-    return train, holdout
+    return np.sort(np.fromiter(drawn.values(), dtype=np.int64))
+
+
+def _few_numbers(examples: Examples, shots: int, seed: int, of_unit: np.ndarray) -> np.ndarray:
+    """``shots`` different examples, ascending, as many of each bin of the numbers as its share is."""
+    found = distinct(examples, np.arange(len(examples)))
+    if len(found) <= shots:
+        raise UserError(
+            f"there are {len(found)} different {examples.noun}s, but {shots} shots need at least {shots + 1}: "
+            f"{shots} to learn from, one to judge by; add {examples.noun}s or lower the shots"
+        )
+    found.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
+    sizes, seen = np.bincount(examples.strata[found]), np.zeros(int(examples.strata.max()) + 1)
+    place = {}
+    for i in found:
+        stratum = examples.strata[i]
+        seen[stratum] += 1
+        place[i] = (seen[stratum] - 0.5) / sizes[stratum]
+    return np.sort(sorted(found, key=lambda i: (place[i], derive(seed, examples.digests[i])))[:shots])
 
 
 def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = None) -> list[Split]:
@@ -119,7 +151,7 @@ def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = 
     if k < 2:
         raise ValueError(f"cross-validation needs at least 2 folds, got {k}")
     labels = np.asarray(labels)
-    units = _merge([[str(i)] for i in range(len(labels))] if groups is None else [[group] for group in groups])
+    units = merge([[str(i)] for i in range(len(labels))] if groups is None else [[group] for group in groups])
     np.random.default_rng(derive(seed, "folds")).shuffle(units)
     units.sort(key=len, reverse=True)  # large groups first: the small ones even out
     splits = []
@@ -142,6 +174,8 @@ def drop_duplicates(train: Examples, holdout: Examples) -> tuple[Examples, int]:
     kept = train.take([i for i, digest in enumerate(train.digests) if digest not in seen])
     kept = replace(kept, skipped=train.skipped)
     before = train.counts()
+    if train.numeric and not len(kept):
+        raise UserError(f"every {train.noun} is also in the test set; remove them from one of the two")
     for name, count in kept.counts().items():
         if before[name] and not count:
             raise UserError(
@@ -168,11 +202,17 @@ def conflicts(examples: Examples) -> list[tuple[str, ...]]:
 
 
 def align_classes(target: Examples, test: Examples) -> Examples:
-    """``test`` with its labels as indices into the classes of ``target``; it may lack some of them.
+    """``test`` with its labels as indices into the classes of ``target``; it may lack some of them. Numbers stay.
 
     Raises:
-        UserError: ``test`` has classes that ``target`` lacks; names them, each with the nearest name.
+        UserError: one has numbers and the other classes, or ``test`` has classes that ``target`` lacks; names them,
+            each with the nearest name.
     """
+    if target.numeric or test.numeric:
+        if target.numeric != test.numeric:
+            kinds = ("numbers", "classes") if target.numeric else ("classes", "numbers")
+            raise UserError(f"the target's labels are {kinds[0]}, but the test set's are {kinds[1]}; see --task")
+        return test
     strange = [name for name in test.classes if name not in target.classes]
     if strange:
         rest = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
@@ -194,47 +234,14 @@ def _labels(examples: Examples) -> np.ndarray:
 
 
 def _one_unit(examples: Examples, c: int) -> str:
-    name, bound = examples.classes[c], "in one group" if examples.groups else f"copies of one {examples.noun}"
+    if examples.numeric:
+        return f"all {examples.noun}s are in one group or copies, so none is left to judge by; add others"
+    name = examples.classes[c]
+    what, bound = f"{examples.noun}s", "in one group" if examples.groups else f"copies of one {examples.noun}"
     return (
-        f"class {name!r} has {examples.counts()[name]} {examples.noun}s, but they cannot be on both sides of a split, "
-        f"because all are {bound} (or bound to another class by copies or groups); add others"
+        f"class {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
+        f"all are {bound} (or bound to another class by copies or groups); add others"
     )
-
-
-def _distinct(examples: Examples, indices: np.ndarray) -> list[int]:
-    """One index for each digest: the copy with the smallest id."""
-    first: dict[str, int] = {}
-    for i in sorted(indices.tolist(), key=lambda i: examples.ids[i]):
-        first.setdefault(examples.digests[i], i)
-    return list(first.values())
-
-
-def _ordered_units(examples: Examples, seed: int, purpose: str) -> list[np.ndarray]:
-    """What must stay together, shuffled by content."""
-    groups = examples.groups
-    keys = [[d] if groups is None else [d, "group " + groups[i]] for i, d in enumerate(examples.digests)]
-    units = _merge(keys)
-    return sorted(units, key=lambda unit: derive(seed, purpose, min(examples.digests[i] for i in unit)))
-
-
-def _merge(keys: Sequence[Sequence[str]]) -> list[np.ndarray]:
-    """Positions that share a key, directly or through others, together: the connected components."""
-    parent = list(range(len(keys)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    owner: dict[str, int] = {}
-    for i, names in enumerate(keys):
-        for name in names:
-            parent[root(i)] = root(owner.setdefault(name, i))
-    units: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(keys)):
-        units[root(i)].append(i)
-    return [np.array(unit, dtype=np.int64) for unit in units.values()]
 
 
 def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.ndarray]]:

@@ -20,7 +20,7 @@ class FitHead(Edit):
     """Fit a classical estimator on the remembered features of the labelled target and make it the head."""
 
     head: Annotated[ClassicalHead, Choice("heads")] = Logistic()
-    """The estimator: ``logistic`` or ``svm``."""
+    """The estimator: ``logistic``, ``svm`` or, for numbers, ``ridge``."""
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
@@ -28,6 +28,6 @@ class FitHead(Edit):
         x = features(model.backbone, train, problem.backbone.preprocess, problem.memory)
         # Threads that wait for each other at every small product cost more than they save: 50 times on a busy machine.
         with threadpool_limits(1 if x.size < _LARGE else None, user_api="blas"):
-            model.head = self.head.fit(x.astype("float64"), train.labels, len(train.classes))
-        model.classes = train.classes
+            model.head = self.head.fit(x.astype("float64"), problem.task.encode(train.labels), problem.task.outputs)
+        model.classes, model.task = train.classes, problem.task
         return model

@@ -8,14 +8,19 @@ from regraft.core.config import settings
 from regraft.edits._base import Edit
 from regraft.features import features
 from regraft.model import Model, Problem
+from regraft.tasks.regression import Regression
+
+_USEFUL = 0.9
+"""Squared error, in variances of the labels, below which a source's numbers are of use; their mean has 1."""
 
 
 @settings
 class NewHead(Edit):
-    """Replace the head by a new one for the target's classes; classes that the source also names may keep its weights.
+    """Replace the head by a new one for the target's labels; classes that the source also names may keep its weights.
 
     Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's
-    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance.
+    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance. The layer
+    of a source of numbers is kept, in the target's units, if it predicts the labelled target better than the mean does.
     """
 
     reuse: bool | None = None
@@ -25,7 +30,10 @@ class NewHead(Edit):
         """See `Edit.apply`."""
         old, known = model.head, {name: row for row, name in enumerate(model.classes)}
         model.head = problem.task.build_head(model.backbone.feature_dim)
+        before, model.task = model.task, problem.task
         model.classes = problem.target.train.classes
+        if isinstance(before, Regression) and isinstance(problem.task, Regression) and self.reuse is not False:
+            _carry(model, old, (before, problem.task), problem, bool(self.reuse))
         shared = [(new, known[name]) for new, name in enumerate(model.classes) if name in known]
         if self.reuse is not False and shared and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
             to, of = (list(rows) for rows in zip(*shared, strict=True))
@@ -34,6 +42,22 @@ class NewHead(Edit):
                     model.head.weight[to] = old.weight[of]
                     model.head.bias[to] = old.bias[of]
         return model
+
+
+def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], problem: Problem, always: bool) -> None:
+    """Set the new layer to the old one in the units of the new task, if it is of use there."""
+    of, to = tasks
+    if not (isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear)):
+        return
+    weight = old.weight.detach().cpu() * (of.deviation / to.deviation)
+    bias = (old.bias.detach().cpu() * of.deviation + of.mean - to.mean) / to.deviation
+    train = problem.target.train
+    x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
+    error = (x @ weight[0] + bias).numpy() - to.encode(train.labels)
+    if always or float((error**2).mean()) < _USEFUL:
+        with torch.no_grad():
+            model.head.weight.copy_(weight)
+            model.head.bias.copy_(bias)
 
 
 def _works(model: Model, head: nn.Linear, rows: list[int], labels: list[int], problem: Problem) -> bool:

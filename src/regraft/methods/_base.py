@@ -17,11 +17,20 @@ class Need(StrEnum):
     UNLABELED = "unlabelled target examples"
 
 
+class Labels(StrEnum):
+    """What the labels of a target are."""
+
+    CLASSES = "classes"
+    NUMBERS = "numbers"
+
+
 class Method(ABC):
     """Options of a method. Those that descend have a field ``descent``, whose ``steps`` are shared among the phases."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SOURCE_MODEL})
     """What must be at hand."""
+    labels: ClassVar[frozenset[Labels]] = frozenset(Labels)
+    """What it can predict."""
     cost: ClassVar[float] = 1.0
     """Time of a step relative to plain fine-tuning, roughly: the race plans with it."""
 

@@ -5,17 +5,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from regraft.core import catalog
 from regraft.core.config import build, settings
 from regraft.core.errors import UserError
+from regraft.data.columns import cell, number
 from regraft.data.examples import Examples
 
 # Folders that hold parts of a data set; when all the classes have such names, the user pointed one level too high.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "holdout"})
+
+MANY = 10
+"""Labels with more different fractions than this are numbers to predict, unless a task is given."""
 
 
 @settings
@@ -26,6 +30,8 @@ class Reader(ABC):
     """Read labels; if not, whatever could tell them is ignored and every example is taken."""
     label: str = "label"
     """The column of a table that holds the labels."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What labels are: classes, or numbers; auto: numbers if they are fractions of many values, else classes."""
 
     @staticmethod
     @abstractmethod
@@ -41,7 +47,9 @@ class Reader(ABC):
         """
 
 
-def read(path: str | Path, labelled: bool = True, at_least: int = 2, label: str = "label") -> Examples:
+def read(
+    path: str | Path, labelled: bool = True, at_least: int = 2, label: str = "label", task: str = "auto"
+) -> Examples:
     """The examples at ``path``, by whichever reader of the catalogue fits.
 
     Args:
@@ -49,15 +57,20 @@ def read(path: str | Path, labelled: bool = True, at_least: int = 2, label: str 
         labelled: whether labels are needed; if not, they are withheld.
         at_least: examples that each class needs, and classes (up to two): 2 to learn and judge, 1 for a test set.
         label: the column of a table that holds the labels.
+        task: ``classification``, ``regression`` or ``auto``: what the labels are.
 
     Raises:
         UserError: nothing is there (with the nearest name), no reader fits, or the examples do not do.
     """
     path = Path(path)
-    examples = _reader(path, {"labelled": labelled, "label": label.strip().lower()}).read(path)
+    examples = _reader(path, {"labelled": labelled, "label": label.strip().lower(), "task": task}).read(path)
     if not len(examples):
         raise UserError(_nothing(path, examples))
-    if labelled:
+    if labelled and task == "regression" and not examples.numeric:
+        raise UserError(f"{path} names classes by its folders; numbers to predict need a table with a column label")
+    if examples.numeric:
+        _check_numbers(path, examples, at_least)
+    elif labelled:
         _check_classes(path, examples, at_least)
     return examples
 
@@ -67,6 +80,22 @@ def classified(names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     classes = tuple(sorted(set(names), key=natural))
     index = {name: i for i, name in enumerate(classes)}
     return np.array([index[name] for name in names], dtype=np.int64), classes
+
+
+def targets(names: Sequence[str], task: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (N,) and classes of what a file calls them: numbers have none, classes are indices.
+
+    Raises:
+        UserError: ``task`` is ``regression``, but a label is no number.
+    """
+    values = [number(cell(name)) for name in names]
+    strange = next((name for name, value in zip(names, values, strict=True) if value is None), None)
+    if task == "regression" and strange is not None:
+        raise UserError(f"the label {strange!r} is not a number; correct it, or leave --task regression out")
+    fractions = {v for v in values if v is not None and v != round(v)}
+    if task == "regression" or (task == "auto" and strange is None and len(fractions) > MANY):
+        return np.array(values, dtype=np.float64), ()
+    return classified(names)
 
 
 def natural(text: str) -> tuple[list[str | int], str]:
@@ -131,6 +160,14 @@ def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
 def _near(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, [other for other in known if other != name], 1, 0.6)
     return f" (or is {name!r} a typing mistake for {near[0]!r}?)" if near else ""
+
+
+def _check_numbers(path: Path, examples: Examples, at_least: int) -> None:
+    assert examples.labels is not None
+    if at_least > 1 and len(np.unique(examples.labels)) < 2:
+        raise UserError(f"all labels in {path} are the same number; give examples with different ones")
+    if len(examples) < 4 * (at_least - 1):
+        raise UserError(f"only {len(examples)} readable {examples.noun}s in {path}; at least 4 are needed")
 
 
 def _names(names: Iterable[str]) -> str:

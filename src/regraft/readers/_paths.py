@@ -6,7 +6,7 @@ from pathlib import Path
 
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples, Skipped
-from regraft.readers._base import classified, natural
+from regraft.readers._base import Reader, natural, targets
 from regraft.readers._folders import sounding
 from regraft.readers._rows import ENDINGS, header, load
 
@@ -20,38 +20,43 @@ class _Row:
 
 
 def lists_files(path: Path) -> bool:
-    """Whether ``path`` is a table without a column text: then its rows name files."""
-    return path.is_file() and path.suffix.lower() in ENDINGS and "text" not in header(path)
+    """Whether ``path`` is a table with a column path, but no column text: then its rows name files."""
+    if not path.is_file() or path.suffix.lower() not in ENDINGS:
+        return False
+    columns = header(path)
+    return "path" in columns and "text" not in columns
 
 
 def lists_sounds(path: Path) -> bool:
     """Whether ``path`` is a table whose column path names recordings, by the endings of most of its rows."""
-    return lists_files(path) and "path" in header(path) and sounding([cell["path"] for cell in load(path).cells])
+    return lists_files(path) and sounding([cell["path"] for cell in load(path).cells])
 
 
-def in_table(path: Path, label: str | None, kind: str) -> Examples:
+def in_table(path: Path, reader: Reader, kind: str) -> Examples:
     """The files that ``path`` lists as examples of ``kind``, not yet opened.
 
-    ``label``: the column that holds the labels, None where they are withheld.
+    ``reader``: whose options say where the labels are, if they are wanted, and what they are.
 
     Raises:
         UserError: a column is missing (with the nearest name), a row is incomplete or contradicts another, or its file
             does not exist; names the row by its line in the file.
     """
     table = load(path)
-    table.need(*(("path",) if label is None else ("path", label)))
+    table.need(*(("path", reader.label) if reader.labelled else ("path",)))
     rows = [
-        _Row(number, path.parent / cell["path"], cell.get(label or "", ""), cell.get("group", ""))
+        _Row(number, path.parent / cell["path"], cell.get(reader.label, ""), cell.get("group", ""))
         for number, cell in zip(table.numbers, table.cells, strict=True)
     ]
     _check_files(path, rows)
-    first, repeated = _unique(path, rows, label is not None)
+    first, repeated = _unique(path, rows, reader.labelled)
     names = [Path(os.path.relpath(row.path, path.parent)).as_posix() for row in first]
-    labels, classes = (None, ()) if label is None else classified([row.label for row in first])
+    labels, classes = targets([row.label for row in first], reader.task) if reader.labelled else (None, ())
     grouped = "group" in table.columns
     groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
     paths = tuple(row.path for row in first)
-    return Examples(tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated, kind)
+    return Examples(
+        tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated, kind, label=reader.label
+    )
 
 
 def _check_files(path: Path, rows: list[_Row]) -> None:

@@ -39,8 +39,10 @@ class Rows:
                     raise UserError(f"row {number} of {self.path} has no {name}; fill it in or remove the row")
 
 
-def load(path: Path) -> Rows:
+def load(path: Path, strict: bool = False) -> Rows:
     """All rows of a CSV file with a header; commas, semicolons and tabs separate, a byte-order mark is fine.
+
+    ``strict``: every column is read, so cells without a column and columns of one name are not ignored.
 
     Raises:
         UserError: it is not CSV in UTF-8; names the row.
@@ -48,8 +50,15 @@ def load(path: Path) -> Rows:
     lines = _lines(path)
     _, header = next(lines, (1, []))
     columns = tuple(name.strip().lower() for name in header)
+    if strict:
+        _check_names(path, columns)
     numbers, cells = [], []
     for number, row in lines:
+        if strict and any(cell.strip() for cell in row[len(columns) :]):
+            raise UserError(
+                f"row {number} of {path} has {len(row)} cells, but the header names {len(columns)} columns; "
+                f"correct that row (text with a separator in it needs quotes)"
+            )
         numbers.append(number)
         cells.append({name: row[i].strip() if i < len(row) else "" for i, name in enumerate(columns)})
     return Rows(path, columns, tuple(numbers), tuple(cells))
@@ -79,12 +88,22 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UserError(f"{path} cannot be opened: {error.strerror}; check its permissions") from error
 
 
+def _check_names(path: Path, columns: Sequence[str]) -> None:
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise UserError(f"{path} has several columns with the name {twice[0]!r}; rename all but one")
+
+
 def _no_column(path: Path, name: str, known: Sequence[str]) -> str:
     if not known:
         return (
-            f"{path} is empty; it needs a header with the columns path and label (or text and label), and a row for "
-            f"each example"
+            f"{path} is empty; it needs a header with the columns path and label (or text and label, or label and any "
+            f"others), and a row for each example"
         )
-    near = get_close_matches(name, known, 1, 0.5)
+    near = get_close_matches(name, known, 1, 0.6)
+    if name not in ("path", "text", "label"):
+        return f"{path} has no column {name!r}; " + (
+            f"did you mean --label {near[0]}?" if near else f"give --label one of: {', '.join(known)}"
+        )
     fix = f"did you mean {near[0]!r}? Rename it" if near else f"name one so; there are: {', '.join(known)}"
     return f"{path} has no column {name!r}; {fix}" + (", or give --label" if name == "label" else "")

@@ -30,4 +30,4 @@ class AudioTable(Reader):
                 file does not exist; names the row by its line in the file. Or the library that reads recordings is not
                 installed.
         """
-        return checked(in_table(path, self.label if self.labelled else None, "audio"))
+        return checked(in_table(path, self, "audio"))

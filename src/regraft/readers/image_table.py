@@ -20,7 +20,7 @@ class ImageTable(Reader):
 
     @staticmethod
     def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv, has no column text and does not list recordings."""
+        """A file that ends in .csv or .tsv, has a column path but no column text, and does not list recordings."""
         return lists_files(path) and not lists_sounds(path)
 
     def read(self, path: Path) -> Examples:
@@ -30,4 +30,4 @@ class ImageTable(Reader):
             UserError: a column is missing (with the nearest name), a row is incomplete or contradicts another, or its
                 file does not exist; names the row by its line in the file.
         """
-        return checked(in_table(path, self.label if self.labelled else None, "image"))
+        return checked(in_table(path, self, "image"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from regraft.core.config import settings
 from regraft.data.examples import Examples, Skipped
-from regraft.readers._base import Reader, classified
+from regraft.readers._base import Reader, targets
 from regraft.readers._rows import ENDINGS, Rows, header, load
 
 
@@ -35,10 +35,10 @@ class TextTable(Reader):
         full.need(*((self.label,) if self.labelled else ()))
         empty = sorted(set(table.numbers) - set(full.numbers))
         texts = tuple(cell["text"] for cell in full.cells)
-        labels, classes = classified([cell[self.label] for cell in full.cells]) if self.labelled else (None, ())
+        labels, classes = targets([cell[self.label] for cell in full.cells], self.task) if self.labelled else (None, ())
         ids = tuple(f"row {number}" for number in full.numbers)
         grouped = "group" in table.columns
         groups = tuple(cell["group"] or name for cell, name in zip(full.cells, ids, strict=True)) if grouped else None
         digests = tuple(hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts)
         skipped = tuple(Skipped(path, f"row {number} has no text") for number in empty)
-        return Examples(ids, digests, texts, labels, classes, groups, skipped, "text")
+        return Examples(ids, digests, texts, labels, classes, groups, skipped, "text", label=self.label)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from regraft.core.errors import UserError
+from regraft.report._gauge import CLASSES, NUMBERS, Gauge
 
 
 def _finite(value: Any) -> Any:
@@ -59,7 +60,7 @@ class Score(Spread):
 
 
 class Gain(Spread):
-    """Accuracy of the transfer minus accuracy of scratch."""
+    """Utility of the transfer minus utility of scratch."""
 
     level: float = 0.95
     detectable: Number = None
@@ -110,11 +111,12 @@ class Data(_Record):
     unlabeled: int = 0
     skipped: list[tuple[str, str]] = []
     duplicates: int = 0
+    notes: list[str] = []
     protocol: str = ""
 
 
 class Point(_Record):
-    """Accuracy at one number of labels per class."""
+    """Utility at one number of labels: per class, or of numbers in all."""
 
     labels_per_class: int
     chosen: Spread | None = None
@@ -130,6 +132,7 @@ class Plan(_Record):
 class Result(_Record):
     """``run.json``."""
 
+    task: str = "classification"
     verdict: Literal["helps", "hurts", "undecided"]
     sentence: str
     gain: Gain | None = None
@@ -161,7 +164,9 @@ class Holdout(_Record):
     kind: str = "image"
     items: list[str] = []
     """The files of pictures, the texts themselves, or whatever says what an example is."""
-    targets: list[int]
+    targets: list[int] = []
+    numbers: list[float] = []
+    """What was to be predicted, where it is no class."""
     classes: list[str]
 
 
@@ -175,7 +180,7 @@ class Maps(_Record):
 
 @dataclass(frozen=True)
 class Folder:
-    """A run. ``chosen`` and ``scratch``: class probabilities (seeds, N, K) of the holdout, or None."""
+    """A run. ``chosen`` and ``scratch``: class probabilities (seeds, N, K), or numbers (seeds, N, 1), or None."""
 
     path: Path
     result: Result
@@ -189,6 +194,11 @@ class Folder:
     def name(self) -> str:
         """The run as its user calls it."""
         return self.result.run or self.path.name
+
+    @property
+    def gauge(self) -> Gauge:
+        """How its utility is written."""
+        return NUMBERS if self.result.task == "regression" else CLASSES
 
     @property
     def classes(self) -> list[str]:
@@ -243,7 +253,7 @@ def _outputs(file: Path, holdout: Holdout) -> np.ndarray | None:
         outputs = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(file, "it is not an array of numbers") from error
-    expected = (len(holdout.targets), len(holdout.classes))
+    expected = (len(holdout.numbers), 1) if holdout.numbers else (len(holdout.targets), len(holdout.classes))
     if outputs.ndim != 3 or outputs.shape[1:] != expected or not len(outputs) or outputs.dtype.kind != "f":
         raise _damaged(file, f"its shape is {outputs.shape}, not (seeds, {expected[0]}, {expected[1]})")
     return np.nan_to_num(outputs.astype(np.float64))

@@ -38,6 +38,7 @@ class Contents:
     metrics: Table | None
     tests: str
     curve: Drawing | None
+    curve_title: str
     ranking: Table | None
     race: Table | None
     race_drawing: Drawing | None
@@ -63,7 +64,7 @@ def gather(folder: Folder) -> Contents:
     result, counts = folder.result, tables.confusion(folder)
     sign, word = _VERDICTS[result.verdict]
     head, bracket, tail = result.sentence.partition(" (")
-    groups, drawn = pictures.groups(folder), None
+    groups, drawn = pictures.groups(folder), _scatter(folder)
     if counts is not None and len(counts) <= MATRIX:
         how = (
             "Rows: the true class; columns: the answer. Counts averaged over seeds; mistakes are shaded more strongly."
@@ -72,7 +73,7 @@ def gather(folder: Folder) -> Contents:
     return Contents(
         title=folder.name, verdict=result.verdict, sign=sign, word=word, sentence=(head, bracket + tail),
         kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder),
-        tests=_tests(folder), curve=_curve(folder),
+        tests=_tests(folder), curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
         ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
         left_out=tables.left_out(folder), confusion=drawn,
         pairs=None if counts is None else tables.pairs(counts, folder.classes),
@@ -92,15 +93,17 @@ def _kept(folder: Folder) -> str:
 
 
 def _facts(folder: Folder) -> tuple[tuple[str, str, str], ...]:
-    result, data = folder.result, folder.result.data
+    result, data, gauge = folder.result, folder.result.data, folder.gauge
     found = []
     for name, where in (("Transfer", result.metrics), ("Scratch", result.baseline)):
-        if "accuracy" in where:
-            found.append((f"{name} accuracy", tables.value(where["accuracy"]), tables.interval(where["accuracy"])))
+        if gauge.metric in where:
+            spread = where[gauge.metric]
+            shown = tables.value(spread, not gauge.lower), tables.interval(spread, not gauge.lower)
+            found.append((f"{name} {gauge.what}", *shown))
     if data.train:
         each = sorted(set(data.train.values()))
-        spread = f"{each[0]} per class" if len(each) == 1 else f"{each[0]} to {each[-1]} per class"
-        found.append(("Labels learned from", f"{sum(data.train.values()):,}", spread))
+        many = f"{each[0]} per class" if len(each) == 1 else f"{each[0]} to {each[-1]} per class"
+        found.append(("Labels learned from", f"{sum(data.train.values()):,}", "numbers" if gauge.lower else many))
     if data.holdout:
         found.append(("Judged on", f"{sum(data.holdout.values()):,}", "unseen examples"))
     if result.seconds is not None:
@@ -115,10 +118,15 @@ def _gain(folder: Folder) -> Drawing | None:
     gain = folder.result.gain
     if gain is None:
         return None
-    said = f"Transfer minus scratch, in points of accuracy, with the {100 * gain.level:g}% interval."
+    gauge = folder.gauge
+    what = f"Transfer minus scratch, in {gauge.unit} of {gauge.what}"
+    if gauge.lower:
+        what = f"By how much the {gauge.what} is lower than from scratch, in {gauge.unit} of the labels"
+    said = f"{what}, with the {100 * gain.level:g}% interval."
     if gain.detectable:
-        said += f" Grey: gains below {100 * gain.detectable:.1f} points, which a trial of this size would mostly miss."
-    return Drawing("gain", said, figures.gain(gain, folder.result.verdict))
+        least = f"{gauge.size(gain.detectable)} {gauge.unit}"
+        said += f" Grey: gains below {least}, which a trial of this size would mostly miss."
+    return Drawing("gain", said, figures.gain(gain, folder.result.verdict, gauge))
 
 
 def _tests(folder: Folder) -> str:
@@ -127,7 +135,7 @@ def _tests(folder: Folder) -> str:
     if fixed is not None and broken is not None:
         said.append(f"Transfer is right on {fixed:.1f} examples that scratch gets wrong,")
         said.append(f"and wrong on {broken:.1f} that scratch gets right (mean over seeds).")
-    within = f"equivalence within ±{100 * (tests.get('margin') or 0):g} points"
+    within = f"equivalence within ±{folder.gauge.factor * (tests.get('margin') or 0):g} {folder.gauge.unit}"
     names = {"mcnemar_p": "McNemar (first seed)", "seed_t_p": "t test over seeds", "equivalence_p": within}
     found = [(name, p) for key, name in names.items() if (p := tests.get(key)) is not None]
     shown = "; ".join(f"{name} p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}" for name, p in found)
@@ -138,7 +146,17 @@ def _curve(folder: Folder) -> Drawing | None:
     points = sorted(folder.result.curve, key=lambda point: point.labels_per_class)
     if not any(point.chosen or point.scratch for point in points):
         return None
-    return Drawing("curve", "Filled circles: the chosen method. Hollow squares: from scratch.", figures.curve(points))
+    return Drawing(
+        "curve", "Filled circles: the chosen method. Hollow squares: from scratch.", figures.curve(points, folder.gauge)
+    )
+
+
+def _scatter(folder: Folder) -> Drawing | None:
+    """Predicted against true numbers; None for classes, which have a confusion matrix."""
+    if folder.holdout is None or folder.chosen is None or not folder.holdout.numbers:
+        return None
+    drawing = panels.scatter(folder.holdout.numbers, folder.chosen.mean(0)[:, 0])
+    return Drawing("predictions", "Each dot is an example; on the line the prediction is the true number.", drawing)
 
 
 def _race(folder: Folder) -> Drawing | None:
@@ -166,6 +184,7 @@ def _reading(folder: Folder) -> tuple[tuple[str, str], ...]:
     facts += [("Unlabelled", _many(data.unlabeled, "example"))] if data.unlabeled else []
     facts += [("Skipped", _many(len(data.skipped), "file") + " that could not be read")] if data.skipped else []
     facts += [("Duplicates", f"{data.duplicates:,} removed from training")] if data.duplicates else []
+    facts += [("Noted", f"{note[:1].upper()}{note[1:]}.") for note in data.notes]
     return tuple((name, said) for name, said in facts if said)
 
 
@@ -191,8 +210,13 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
         found.append(
             ("More seeds.", f"Luck in training was seen through {result.seeds} seeds; the interval allows for it.")
         )
-    found.append(("Other places.", "Pictures from other devices, places or times than these; expect lower accuracy."))
-    found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
+    what = "Pictures" if folder.holdout is None or folder.holdout.kind == "image" else "Examples"
+    worse = "larger errors" if folder.gauge.lower else "lower accuracy"
+    found.append(("Other places.", f"{what} from other devices, places or times than these; expect {worse}."))
+    if folder.gauge.lower:
+        found.append(("Other numbers.", "Examples whose numbers lie far outside those that it learned from."))
+    else:
+        found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
     dropped = sum(entry.outcome in ("dropped", "skipped") for entry in result.candidates)
     if dropped:
         lost = f"{_many(dropped, 'candidate')} dropped on cross-validated scores, or not started"
@@ -204,18 +228,18 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
 
 
 def _absent(folder: Folder, groups: tuple[pictures.Group, ...]) -> list[str]:
-    result, maps = folder.result, folder.maps
+    result, maps, classes = folder.result, folder.maps, not folder.gauge.lower
     missing = {
         "the gain over scratch": result.gain is None,
         "the metrics": not result.metrics,
         "the baseline's metrics": bool(result.metrics) and not result.baseline,
-        "accuracy at other numbers of labels": not result.curve,
+        f"{folder.gauge.what} at other numbers of labels": not result.curve,
         "the ranking of sources": not result.ranking,
         "the race": not result.candidates,
-        "confusions and examples": not groups,
+        "confusions and examples": classes and not groups,
         "what transfer fixed and broke": bool(groups) and len(groups) < 4,
-        "the map of features": not (maps and (maps.before or maps.after)),
-        "calibration": bool(result.metrics) and "calibration_error" not in result.metrics,
+        "the map of features": classes and not (maps and (maps.before or maps.after)),
+        "calibration": classes and bool(result.metrics) and "calibration_error" not in result.metrics,
         "the time it took": result.seconds is None,
         "which labels were read": not result.labels_read,
         "the environment": not folder.environment,

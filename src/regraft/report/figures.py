@@ -1,9 +1,10 @@
 """The report's drawings: numbers in, SVG out. Each has a label that says in words what it shows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from regraft.report._gauge import CLASSES, Gauge
 from regraft.report._load import Candidate, Gain, Point, Spread
 from regraft.report._svg import Figure, Scale, line, mark, number, tag, text, ticks
 
@@ -18,13 +19,13 @@ def ends(spread: Spread) -> tuple[float, float]:
     )
 
 
-def gain(found: Gain, verdict: str) -> Figure:
+def gain(found: Gain, verdict: str, gauge: Gauge = CLASSES) -> Figure:
     """The gain on a line: zero, the interval, and in grey what is too small to be seen."""
-    low, high = (100 * value for value in ends(found))
-    unseen = 100 * (found.detectable or 0.0)
+    low, high = (gauge.factor * value for value in ends(found))
+    unseen = gauge.factor * (found.detectable or 0.0)
     left, right = min(low, 0.0, -unseen), max(high, 0.0, unseen)
     scale = Scale(left, right, 13, 87) if right > left else Scale(-1, 1, 13, 87)
-    middle, mean = 66.0, 100 * found.mean
+    middle, mean = 66.0, gauge.factor * found.mean
     parts = [text("◂ scratch is better", "0%", 14, "soft"), text("transfer is better ▸", "100%", 14, "soft", "end")]
     if unseen:
         wide = f"{number(scale.share(unseen) - scale.share(-unseen))}%"
@@ -34,11 +35,14 @@ def gain(found: Gain, verdict: str) -> Figure:
     parts += [line((scale(low), scale(high)), (middle, middle), f"line {verdict}", 5)]
     parts += [line((scale(end), scale(end)), (middle - 8, middle + 8), f"line {verdict}", 2.5) for end in (low, high)]
     parts += [mark("diamond", scale(mean), middle, f"full {verdict}")]
-    parts += [text(f"{mean:+.1f}", scale(mean), middle - 17, "big halo", "middle")]
-    parts += [text(f"{low:+.1f}", scale(low), middle + 27, "halo", "end" if high > low else "middle")]
-    parts += [text(f"{high:+.1f}", scale(high), middle + 27, "halo")] if high > low else []
-    label = f"Gain in accuracy {mean:+.1f} points, {100 * found.level:g}% interval {low:+.1f} to {high:+.1f} points"
-    seen = f"; gains below {unseen:.1f} points are too small to be seen" if unseen else ""
+    parts += [text(f"{mean:+.{gauge.places}f}", scale(mean), middle - 17, "big halo", "middle")]
+    parts += [text(f"{low:+.{gauge.places}f}", scale(low), middle + 27, "halo", "end" if high > low else "middle")]
+    parts += [text(f"{high:+.{gauge.places}f}", scale(high), middle + 27, "halo")] if high > low else []
+    shown = [f"{value:+.{gauge.places}f}" for value in (mean, low, high)]
+    change = "Reduction of" if gauge.lower else "Gain in"
+    label = f"{change} {gauge.what} {shown[0]} {gauge.unit}, {100 * found.level:g}% interval {shown[1]} to {shown[2]} "
+    label += gauge.unit
+    seen = f"; gains below {unseen:.{gauge.places}f} {gauge.unit} are too small to be seen" if unseen else ""
     return Figure("".join(parts), label + seen, 128)
 
 
@@ -101,8 +105,8 @@ def race(entries: Sequence[tuple[str, Candidate, bool]]) -> Figure:
     return Figure("".join(parts), f"Scores, errors and seconds of {len(entries)} candidates", 30.0 * len(entries) + 4)
 
 
-def curve(points: Sequence[Point]) -> Figure:
-    """Accuracy against labels per class on a logarithmic axis, for the chosen method and for scratch."""
+def curve(points: Sequence[Point], gauge: Gauge = CLASSES) -> Figure:
+    """Utility against the number of labels on a logarithmic axis, for the chosen method and for scratch."""
     series = {
         name: [(point.labels_per_class, value) for point in points if (value := getattr(point, name))]
         for name in ("chosen", "scratch")
@@ -115,9 +119,9 @@ def curve(points: Sequence[Point]) -> Figure:
     parts = []
     for tick in ticks(up.low, up.high):
         y = up.share(tick)
-        parts += [line(("0%", "100%"), (y, y), "rule"), text(f"{100 * tick:g}%", "0%", y - 4, "soft")]
+        parts += [line(("0%", "100%"), (y, y), "rule"), text(gauge.level(tick), "0%", y - 4, "soft")]
     parts += [text(str(count), along(math.log(max(count, 1))), 260, "soft", "middle") for count in counts]
-    parts += [text("labels per class", "100%", 280, "soft", "end")]
+    parts += [text(gauge.per, "100%", 280, "soft", "end")]
     for name, values in reversed(series.items()):
         if not values:
             continue
@@ -131,8 +135,14 @@ def curve(points: Sequence[Point]) -> Figure:
             low, high = (up.share(end) for end in ends(spread))
             parts += [line((x, x), (low, high), f"line {colour}", 1.5)] if low != high else []
             parts.append(mark(shape, x, y, f"{'full' if name == 'chosen' else 'hollow'} {colour}"))
-    said = "; ".join(f"{k}: " + ", ".join(f"{s.mean:.3f} at {n}" for n, s in values) for k, values in series.items())
-    return Figure("".join(parts), f"Accuracy against labels per class; {said}", 286)
+    return Figure("".join(parts), f"{gauge.title} against {gauge.per}; {_said(series, gauge)}", 286)
+
+
+def _said(series: Mapping[str, Sequence[tuple[int, Spread]]], gauge: Gauge) -> str:
+    """The lines of the curve in words."""
+    sign = -1 if gauge.lower else 1
+    lines = {name: ", ".join(f"{sign * s.mean:.3f} at {n}" for n, s in values) for name, values in series.items()}
+    return "; ".join(f"{name}: {line}" for name, line in lines.items())
 
 
 def _upper(point: Point) -> str:

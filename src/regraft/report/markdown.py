@@ -37,10 +37,13 @@ def compare(runs: Sequence[Path]) -> str:
 
 def _row(folder: Folder) -> tuple[str, ...]:
     result, gain = folder.result, folder.result.gain
-    ours, theirs = (tables.value(where.get("accuracy")) for where in (result.metrics, result.baseline))
-    change = "not measured" if gain is None else f"{100 * gain.mean:+.1f}"
+    gauge = folder.gauge
+    found = (where.get(gauge.metric) for where in (result.metrics, result.baseline))
+    ours, theirs = (tables.value(one, not gauge.lower) + (" (error)" if one and gauge.lower else "") for one in found)
+    change = "not measured" if gain is None else gauge.difference(gain.mean)
     if gain is not None and gain.low is not None and gain.high is not None:
-        change += f" ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+        change += f" ({gauge.difference(gain.low)} to {gauge.difference(gain.high)})"
+    change += f" {gauge.unit}" if gain is not None and gauge.lower else ""
     chosen = tables.label(result.chosen.source, result.chosen.method)
     verdict = "cannot tell" if result.verdict == "undecided" else result.verdict
     return folder.name, result.data.target, chosen, ours, theirs, change, verdict, tables.seconds(result.seconds)
@@ -51,7 +54,7 @@ def _opening(contents: Contents) -> list[str]:
         f"- {safe(name)}: **{safe(value)}** {safe(note)}".rstrip() for name, value, note in contents.facts
     )
     bracket = f" {safe(contents.sentence[1])}" if contents.sentence[1] else ""
-    curve = ["## Accuracy and number of labels", _drawing(contents.curve)] if contents.curve else []
+    curve = [f"## {contents.curve_title}", _drawing(contents.curve)] if contents.curve else []
     return [
         f"# {contents.sign} {contents.word}: {safe(contents.title)}",
         f"**{safe(contents.sentence[0])}**{bracket}", safe(contents.kept), _drawing(contents.gain), facts,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from regraft.report._load import Maps
-from regraft.report._svg import Figure, number, tag, text
+from regraft.report._svg import Figure, Scale, line, number, tag, text, ticks
 from regraft.report.figures import shorten
 
 POINTS = 800
@@ -77,6 +77,27 @@ def features(points: Sequence[tuple[float, float]], maps: Maps, classes: Sequenc
     near = f"{100 * together(points, maps.targets):.0f}% lie next to their own class"
     label = f"Map of {len(places)} holdout examples {when} transfer: {near}"
     return Figure("".join([*parts, *names]), label, 320, (320, 320))
+
+
+def scatter(true: Sequence[float], predicted: Sequence[float] | np.ndarray) -> Figure:
+    """Predictions (up) against true numbers (along), on one scale, with the line where they are the same."""
+    step = max(1, math.ceil(len(true) / POINTS))
+    pairs = np.column_stack([np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)])[::step]
+    low, high = float(pairs.min()), float(pairs.max())
+    scale = Scale(low, high, 44, 308) if high > low else Scale(low - 1, low + 1, 44, 308)
+    parts = []
+    for tick in ticks(scale.low, scale.high):
+        at = scale.share(tick)
+        parts += [line((44, 308), (352 - at, 352 - at), "rule"), text(f"{tick:g}", 38, 356 - at, "soft", "end")]
+        parts.append(text(f"{tick:g}", at, 326, "soft", "middle"))
+    parts.append(line((44, 308), (308, 44), "axis"))
+    xs, ys = (np.array([scale.share(value) for value in column]) for column in pairs.T)
+    dots = "".join(f"M{number(round(x, 1))} {number(round(352 - y, 1))}h.01" for x, y in zip(xs, ys, strict=True))
+    dotted = tag("path", d=dots, class_="line transfer", stroke_width=5, stroke_linecap="round", opacity=0.6)
+    parts += [dotted, text("true", 308, 342, "soft", "end"), text("predicted", 44, 32, "soft")]
+    error = float(np.abs(np.subtract(true, predicted)).mean())
+    label = f"Predicted against true numbers of {len(true)} holdout examples, mean absolute error {error:.3g}"
+    return Figure("".join(parts), label, 350, (320, 350))
 
 
 def _name(name: str, x: float, y: float) -> str:

@@ -75,7 +75,7 @@ def answers(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def groups(folder: Folder) -> tuple[Group, ...]:
     """The groups that this run can show; none without outputs and paths of the holdout."""
     holdout = folder.holdout
-    if holdout is None or folder.chosen is None or len(holdout.items) != len(holdout.targets):
+    if holdout is None or folder.chosen is None or len(holdout.items) != len(holdout.targets) or not holdout.targets:
         return ()
     targets = np.asarray(holdout.targets)
     ours, sure = answers(folder.chosen)

@@ -14,6 +14,10 @@ _METRICS = {  # field: (name, which way is better, written as a percentage)
     "macro_f1": ("Macro F1", "higher is better", True),
     "log_loss": ("Log loss", "lower is better", False),
     "calibration_error": ("Calibration error", "lower is better", True),
+    "mae": ("Mean absolute error", "lower is better", False),
+    "rmse": ("Root mean squared error", "lower is better", False),
+    "r2": ("Share of variance explained", "higher is better", False),
+    "spearman": ("Rank correlation", "higher is better", False),
 }
 PAIRS = 8
 """Confused pairs that are listed."""
@@ -133,6 +137,7 @@ def race(folder: Folder) -> Table | None:
         "Cross-validated on the training labels alone, with standard errors. Diamond: finished in full; circle: kept; "
         "square: dropped. The filled one was chosen."
     )
+    caption += " Scores are minus the mean absolute error, in standard deviations." if folder.gauge.lower else ""
     strong = next((place for place, (_, chosen) in enumerate(entries) if chosen), None)
     head = ("Candidate", "", "Score", "Cost", "Outcome")
     return Table(caption, head, tuple(rows), frozenset({2, 3}), strong) if rows else None
@@ -152,7 +157,7 @@ def left_out(folder: Folder) -> Table | None:
 
 def confusion(folder: Folder) -> np.ndarray | None:
     """Counts (K, K), true class by answer, averaged over seeds."""
-    if folder.holdout is None or folder.chosen is None:
+    if folder.holdout is None or folder.chosen is None or folder.holdout.numbers:
         return None
     many, targets = len(folder.holdout.classes), np.asarray(folder.holdout.targets, dtype=int)
     cells = (targets[None] * many + folder.chosen.argmax(2)).ravel()
@@ -176,7 +181,7 @@ def pairs(counts: np.ndarray, classes: Sequence[str]) -> Table | None:
 def counts(folder: Folder) -> Table | None:
     """Examples per class in training and holdout."""
     data = folder.result.data
-    names = data.classes or sorted({*data.train, *data.holdout})
+    names = data.classes or sorted({*data.train, *data.holdout} if not folder.gauge.lower else ())
     rows = [(Cell(n), Cell(f"{data.train.get(n, 0):,}"), Cell(f"{data.holdout.get(n, 0):,}")) for n in names]
     total = (Cell("all"), Cell(f"{sum(data.train.values()):,}"), Cell(f"{sum(data.holdout.values()):,}"))
     head = ("Class", "Training", "Holdout")

@@ -19,7 +19,8 @@ _SMALL = 2**20  # entries of the features
 class Evidence:
     """What is known of one source on the labelled target, before any training.
 
-    ``features`` (N, D): of the source's backbone. ``labels`` (N,): integers, any values.
+    ``features`` (N, D): of the source's backbone. ``labels`` (N,): integers, any values, are
+    classes; floating point values are numbers to predict.
     ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
     ``parameters``: how many weights the source has, or None.
     """
@@ -35,6 +36,8 @@ class Score(ABC):
 
     scale_free: ClassVar[bool] = False
     """Whether multiplying all features by one positive number leaves the score as it is."""
+    numbers: ClassVar[bool] = False
+    """Whether labels may also be numbers to predict: floating point values."""
     noise_safe: ClassVar[bool] = True
     """Whether, as a rule, noise scores below informative features, also with more features than examples."""
 
@@ -49,7 +52,10 @@ class Score(ABC):
         Raises:
             UserError: something needed is missing, malformed or not finite, or all labels are the same.
         """
-        checked = _checked(evidence, self.needs, catalog.name_of(type(self)) or type(self).__name__)
+        name = catalog.name_of(type(self)) or type(self).__name__
+        if not self.numbers and "labels" in self.needs and np.asarray(evidence.labels).dtype.kind == "f":
+            raise UserError(f"the score {name!r} reads classes, whose labels are integers, not numbers to predict")
+        checked = _checked(evidence, self.needs, name)
         # On small matrices, waking and waiting for threads costs more than the arithmetic; on a busy machine far more.
         small = np.size(checked.features) < _SMALL
         with _threads().limit(limits=1 if small else None, user_api="blas"):
@@ -57,7 +63,7 @@ class Score(ABC):
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> float:
-        """Score checked evidence: float64 arrays, labels 0 to C - 1, C >= 2, each of which occurs."""
+        """Score checked evidence: float64 arrays, labels 0 to C - 1, C >= 2, each of which occurs, or numbers."""
 
 
 def credit(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -120,12 +126,29 @@ def _matrix(values: np.ndarray, field: str, count: int) -> np.ndarray:
 
 def _labels(values: np.ndarray) -> np.ndarray:
     labels = np.asarray(values)
+    if labels.ndim == 1 and labels.dtype.kind == "f":
+        return _numbers(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise UserError(f"labels must be a list of integers, got shape {labels.shape} of {labels.dtype}")
     classes, indices = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise UserError(f"scoring needs examples of at least two classes, got {len(classes)}")
     return indices
+
+
+def _numbers(labels: np.ndarray) -> np.ndarray:
+    """Labels that are numbers, standardised, so that scores do not depend on their unit."""
+    if not np.isfinite(labels).all():
+        raise UserError(f"labels must be finite, but {int((~np.isfinite(labels)).sum())} are not; leave them out")
+    spread = labels.std() if len(labels) else 0.0
+    if not spread > 0:
+        raise UserError("scoring needs labels of at least two different values")
+    return np.asarray((labels - labels.mean()) / spread, dtype=np.float64)
+
+
+def numeric(labels: np.ndarray) -> bool:
+    """Whether checked labels are numbers to predict."""
+    return labels.dtype.kind == "f"
 
 
 def _check_probabilities(rows: np.ndarray) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 from pydantic import Field
 
 from regraft.core.config import settings
-from regraft.scores._base import Evidence, Score, credit, one_hot
+from regraft.scores._base import Evidence, Score, credit, numeric, one_hot
 
 _BLOCK = 2**24  # similarities held at a time
 
 
 @settings
 class Knn(Score):
-    """Leave-one-out accuracy of the k nearest neighbours; in [0, 1].
+    """Leave-one-out accuracy of the k nearest neighbours; in [0, 1]. Of numbers: the share of their variance explained.
 
     Ties count by their expectation: neighbours equally far share the last votes, classes with equally many votes share
     the example. So neither the order of the examples nor the names of the classes matter. Copies of an example are
@@ -23,6 +23,7 @@ class Knn(Score):
     """
 
     scale_free: ClassVar[bool] = True
+    numbers: ClassVar[bool] = True
 
     neighbours: Annotated[int, Field(ge=1)] = 5
     """How many neighbours vote; all of them when there are fewer."""
@@ -30,16 +31,19 @@ class Knn(Score):
     """What near means."""
 
     def measure(self, evidence: Evidence) -> float:
-        """The accuracy, in [0, 1]."""
+        """The accuracy, in [0, 1], or the share of variance, (-inf, 1]."""
         x, labels = self._rows(evidence.features), evidence.labels
-        classes, norms = one_hot(labels), np.square(x).sum(1)
+        classes, norms = labels[:, None] if numeric(labels) else one_hot(labels), np.square(x).sum(1)
         step = max(1, _BLOCK // len(x))
-        total = 0.0
+        total, k = 0.0, min(self.neighbours, len(x) - 1)
         for start in range(0, len(x), step):
             rows = np.arange(start, min(start + step, len(x)))
             nearness = 2 * x[rows] @ x.T - norms - norms[rows, None]  # minus the squared distance
             nearness[np.arange(len(rows)), rows] = -np.inf
-            total += credit(self._votes(nearness, classes, norms.max()), labels[rows]).sum()
+            votes = self._votes(nearness, classes, norms.max())
+            total += (
+                _explained(votes[:, 0] / k, labels[rows]) if numeric(labels) else credit(votes, labels[rows])
+            ).sum()
         return total / len(x)
 
     def _rows(self, features: np.ndarray) -> np.ndarray:
@@ -58,3 +62,8 @@ class Knn(Score):
         tied = (nearness >= last - slack) & ~closer
         open_votes = (k - closer.sum(1)) / tied.sum(1)
         return np.asarray(closer @ classes + open_votes[:, None] * (tied @ classes))
+
+
+def _explained(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """One minus the squared error (B,) of standardised numbers; 0 on average for their mean."""
+    return np.asarray(1 - (predicted - labels) ** 2)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from regraft.core.config import settings
-from regraft.scores._base import Evidence, Score, one_hot, spectrum
+from regraft.scores._base import Evidence, Score, numeric, one_hot, spectrum
 
 _GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 30  # each shrinks the bracket of ln tau by the golden ratio: from 0.7 to below 1e-6
@@ -15,6 +15,8 @@ _STEPS = 30  # each shrinks the bracket of ln tau by the golden ratio: from 0.7 
 @settings
 class Logme(Score):
     """Mean log evidence per example of Bayesian linear regression on each class indicator; no centring, no intercept.
+
+    Numbers are standardised and take the place of the indicators.
 
     The evidence is integrated over the weights exactly and maximised over the two precisions (prior alpha, noise beta).
     In the eigenbasis of F F' the labels are independent normals of variance (1 + sigma_i / tau) / beta with
@@ -26,10 +28,12 @@ class Logme(Score):
     """
 
     scale_free: ClassVar[bool] = True
+    numbers: ClassVar[bool] = True
 
     def measure(self, evidence: Evidence) -> float:
         """The evidence, in nats per example and class; unbounded."""
-        return float(_log_evidence(evidence.features, one_hot(evidence.labels)).mean())
+        targets = evidence.labels[:, None] if numeric(evidence.labels) else one_hot(evidence.labels)
+        return float(_log_evidence(evidence.features, targets).mean())
 
 
 def _log_evidence(features: np.ndarray, targets: np.ndarray) -> np.ndarray:

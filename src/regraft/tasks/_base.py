@@ -2,15 +2,32 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
+
+from regraft.core.records import Wording
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Task(ABC):
     """What is learned on a domain."""
+
+    wording: ClassVar[Wording]
+    """What its mean utility is called."""
+    numeric: ClassVar[bool] = False
+    """Whether labels are numbers rather than classes."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """How many outputs K a head has."""
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (N,) as a classical head is fitted to them."""
+        return labels
 
     @abstractmethod
     def build_head(self, feature_dim: int) -> nn.Module:
@@ -34,6 +51,10 @@ class Task(ABC):
 
         Smoother than the utility, so that few examples tell more.
         """
+
+    @abstractmethod
+    def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Whether (N,) two predictions (N, K) say the same to a user."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:

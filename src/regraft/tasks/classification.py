@@ -1,6 +1,6 @@
 """One label out of several."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regraft.core.config import Choice, settings
+from regraft.core.records import Wording
 from regraft.heads._base import Head
 from regraft.heads.linear import Linear
 from regraft.tasks._base import Metric, Task
@@ -18,6 +19,8 @@ from regraft.tasks._base import Metric, Task
 class Classification(Task):
     """One label out of several. The utility of an example is 1 if the likeliest class is right, else 0."""
 
+    wording: ClassVar[Wording] = Wording("accuracy", " points", factor=100.0)
+
     classes: tuple[str, ...] = ()
     """Names of the classes, in the order of the labels."""
     counts: tuple[int, ...] = ()
@@ -26,6 +29,11 @@ class Classification(Task):
     """Layers from features to class scores."""
     smoothing: float = 0.1
     """Share of the target probability that is spread over all classes (label smoothing)."""
+
+    @property
+    def outputs(self) -> int:
+        """See `Task.outputs`."""
+        return len(self.classes)
 
     def build_head(self, feature_dim: int) -> nn.Module:
         """See `Task.build_head`."""
@@ -59,6 +67,10 @@ class Classification(Task):
         scaled = [log_softmax(logits * sharpness, axis=1)[rows, targets] for sharpness in np.geomspace(0.05, 20, 61)]
         best: np.ndarray = max(scaled, key=np.mean)
         return best
+
+    def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Whether the likeliest classes are the same."""
+        return np.asarray(one.argmax(1) == other.argmax(1))
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy, macro F1, log loss and expected calibration error."""

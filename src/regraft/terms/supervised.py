@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
-from regraft.tasks.classification import Classification
+from regraft.tasks._choice import task_for
 from regraft.terms._base import Bound, Round, Term
 
 
@@ -13,8 +13,8 @@ from regraft.terms._base import Bound, Round, Term
 class Supervised(Term):
     """The task's loss on a labelled stream.
 
-    On the source stream the target's head is shared when both domains name the same classes; otherwise the source gets
-    a head of its own, which is dropped after the phase.
+    On the source stream the target's head is shared when both domains name the same classes, or the same number;
+    otherwise the source gets a head of its own, which is dropped after the phase.
     """
 
     stream: Stream = Stream.TARGET
@@ -29,9 +29,11 @@ class Supervised(Term):
         """See `Term.bind`."""
         if self.stream is Stream.TARGET or problem.source is None:
             return _Supervised(self.stream, problem.task, None)
-        if problem.source.train.classes == model.classes:
+        source, target = problem.source.train.examples, problem.target.train.examples
+        same = source.label == target.label if source.numeric else True
+        if source.classes == model.classes and source.numeric == target.numeric and same:
             return _Supervised(self.stream, problem.task, None)
-        own = Classification(classes=problem.source.train.classes)
+        own = task_for(source, balanced=False)
         return _Supervised(self.stream, own, own.build_head(model.backbone.feature_dim))
 
 

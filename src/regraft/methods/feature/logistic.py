@@ -7,7 +7,7 @@ from regraft.edits.fit_head import FitHead
 from regraft.edits.freeze import Freeze
 from regraft.heads import logistic as heads
 from regraft.heads._base import ClassicalHead
-from regraft.methods._base import Method
+from regraft.methods._base import Labels, Method
 from regraft.model import Problem
 from regraft.training import Phase
 
@@ -19,6 +19,7 @@ class Logistic(Method):
     Reference: Kornblith, Shlens and Le, Do better ImageNet models transfer better?, CVPR 2019, section 4.2.
     """
 
+    labels: ClassVar[frozenset[Labels]] = frozenset({Labels.CLASSES})
     cost: ClassVar[float] = 0.0
     tunes: ClassVar[bool] = False
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Logistic()

@@ -7,7 +7,7 @@ from regraft.edits.fit_head import FitHead
 from regraft.edits.freeze import Freeze
 from regraft.heads import svm as heads
 from regraft.heads._base import ClassicalHead
-from regraft.methods._base import Method
+from regraft.methods._base import Labels, Method
 from regraft.model import Problem
 from regraft.training import Phase
 
@@ -19,6 +19,7 @@ class Svm(Method):
     Reference: Razavian et al., CNN features off-the-shelf, CVPR workshops 2014.
     """
 
+    labels: ClassVar[frozenset[Labels]] = frozenset({Labels.CLASSES})
     cost: ClassVar[float] = 0.0
     tunes: ClassVar[bool] = False
     head: Annotated[ClassicalHead, Choice("heads")] = heads.Svm()

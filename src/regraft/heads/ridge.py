@@ -1,0 +1,25 @@
+"""Ridge regression."""
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from torch import nn
+
+from regraft.core.config import settings
+from regraft.heads._base import ClassicalHead
+from regraft.heads._ridge import ridge
+from regraft.heads._standard import layer, moments
+
+
+@settings
+class Ridge(ClassicalHead):
+    """Linear regression with an L2 penalty, chosen by leaving each example out in turn. For numbers, not classes.
+
+    Reference: Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 1970.
+    """
+
+    def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
+        """Fit on features (N, D) and numbers (N,); a layer with one output."""
+        mean, deviation = moments(features)
+        with threadpool_limits(1):  # waking threads costs more than so little arithmetic
+            weight, _ = ridge((features - mean) / deviation, labels - labels.mean())
+        return layer(weight[None], np.array([labels.mean()]), mean, deviation)

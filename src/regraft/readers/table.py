@@ -1,0 +1,74 @@
+"""Examples that are rows of a table."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from regraft.core.config import settings
+from regraft.data.columns import Row, cell, kind_of, mixed
+from regraft.data.examples import Examples
+from regraft.readers._base import Reader, targets
+from regraft.readers._rows import ENDINGS, Rows, header, load
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@settings
+class Table(Reader):
+    """A CSV file with a header, a column label (or what --label names), and neither path nor text: an example a row.
+
+    The other columns are what is known of an example: numbers, dates and categories; empty cells, ?, NA and nan are
+    missing values. A column ``group`` keeps rows together in every split (an empty one stands alone). A column without
+    a name, such as the numbers of the rows, is ignored. Commas, semicolons and tabs separate.
+    """
+
+    @staticmethod
+    def matches(path: Path) -> bool:
+        """A file that ends in .csv or .tsv and has neither a column path nor a column text."""
+        return path.is_file() and path.suffix.lower() in ENDINGS and not {"path", "text"} & set(header(path))
+
+    def read(self, path: Path) -> Examples:
+        """The rows of ``path``.
+
+        Raises:
+            UserError: there is no column of labels (with the nearest name), a row has no label or more cells than there
+                are columns, or the table lists pictures.
+        """
+        table = load(path, strict=True)
+        used = [name for name in table.columns if name and name not in (self.label, "group")]
+        if not table.columns or _pictures(table, used):
+            table.need("path")
+        if self.labelled:
+            table.need(self.label)
+        rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
+        labels, classes = (
+            targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
+        )
+        ids = tuple(f"row {number}" for number in table.numbers)
+        grouped = "group" in table.columns
+        groups = (
+            tuple(cells["group"] or name for cells, name in zip(table.cells, ids, strict=True)) if grouped else None
+        )
+        digests, notes = tuple(_digest(row) for row in rows), _notes(rows, used)
+        return Examples(ids, digests, rows, labels, classes, groups, (), "table", notes, self.label)
+
+
+def _digest(row: Row) -> str:
+    """Of the values by column, whatever the order of the columns."""
+    return hashlib.blake2b(repr(sorted(row.cells)).encode(), digest_size=16).hexdigest()
+
+
+def _pictures(table: Rows, used: Sequence[str]) -> bool:
+    """Whether a column holds nothing but names of pictures: then a column path has another name by mistake."""
+    return any(table.cells and all(c[n].lower().endswith(_PICTURES) for c in table.cells) for n in used)
+
+
+def _notes(rows: Sequence[Row], used: Sequence[str]) -> tuple[str, ...]:
+    found = []
+    for name in used:
+        texts = [row.values[name] for row in rows]
+        if kind_of(texts) == "empty":
+            found.append(f"column {name!r} has no values and is not used")
+        elif kind_of(texts) == "category" and mixed(texts):
+            found.append(f"column {name!r} mixes numbers and words ({mixed(texts)!r}); its values are categories")
+    return tuple(found)
