@@ -59,7 +59,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::Us
 def name(value) -> str:
     if not hasattr(value, "arch"):
         return str(value)
-    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if value.hears else ''}"
+    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if getattr(value, 'hears', None) else ''}"
 
 
 @cache
