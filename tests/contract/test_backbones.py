@@ -80,7 +80,7 @@ def pictures(size: int, count: int = 2) -> torch.Tensor:
 
 
 def inputs(backbone, count: int = 2) -> torch.Tensor:
-    return backbone.preprocess.sample(count) if backbone.hears else pictures(backbone.size, count)
+    return backbone.preprocess.sample(count) if getattr(backbone, "hears", None) else pictures(backbone.size, count)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -134,7 +134,7 @@ def test_options_round_trip_and_the_size_is_the_preprocessings(backbone):
     plain = to_plain(backbone)
     plain.pop("name")
     assert build(type(backbone), plain) == backbone
-    if backbone.hears:
+    if getattr(backbone, "hears", None):
         assert backbone.preprocess == backbone.hears
     else:
         assert backbone.preprocess.size == backbone.size
