@@ -28,6 +28,9 @@ _EXTRAS = {
     "peft": ("peft", "low-rank adaptation: method lora"),
     "text": ("tokenizers", "text"),
     "hf": ("transformers", "networks of Hugging Face"),
+    "audio": ("soundfile", "recordings"),
+    "keras": ("keras", "models of Keras and TensorFlow"),
+    "onnx": ("onnxruntime", "ONNX models"),
 }
 
 
