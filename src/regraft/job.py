@@ -141,7 +141,8 @@ class Job:
         def affords(steps: int) -> bool:
             training = sum(race.planned(steps).seconds(c, seeds) for c in (ours, theirs))
             judging = 1.3 * seeds * holdout * sum(race.sources[c.source].cost[1] for c in (ours, theirs))
-            return bool(training + judging <= 0.95 * self.bench.clock.left() - 5.0)
+            kept = min(5.0, 0.04 * (self.bench.clock.budget or 0.0))  # for the report
+            return bool(training + judging <= 0.95 * self.bench.clock.left() - kept)
 
         longer = [
             steps for steps in planning.LADDER if steps > race.plan.steps and race.descends(ours) and affords(steps)

@@ -24,7 +24,7 @@ class Demo:
     """Repetitions of the winner and of scratch."""
     seed: int = 0
     """Seed of everything random."""
-    budget: str = "65s"
+    budget: str = "70s"
     """Time that the run may take."""
     out: Path | None = None
     """Folder of the run; without it, a new one below runs/."""
