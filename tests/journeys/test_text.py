@@ -60,7 +60,7 @@ def told(shell, shared) -> Path:
         lines = (folder / "letters.csv").read_text(encoding="utf-8").replace("text,topic", "text,label")
         (folder / "letters.csv").write_text(lines, encoding="utf-8")
         given = ("--target", "messages.csv", "--label", "topic", "--source", "data:letters.csv", "--method", "logistic")
-        plain = ("--shots", 3, "--seeds", 2, "--budget", "8s", "--precision", "fp32", "--out", "run")
+        plain = ("--shots", 3, "--seeds", 2, "--steps", 30, "--precision", "fp32", "--out", "run")
         replace(shell, here=folder).json("run", *given, *plain)
 
     return shared("told", build)
@@ -108,7 +108,7 @@ def test_a_model_of_text_is_evaluated_and_is_a_source(told, shell):
         (("--source", "glove:gone.txt"), "the word vectors gone.txt cannot be read"),
         (
             ("--source", "data:letters.csv", "--label", "topik"),
-            "no column 'topik'; did you mean 'topic'? Rename it",
+            "no column 'topik'; did you mean --label topic?",
         ),
     ],
 )
