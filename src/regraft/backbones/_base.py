@@ -60,7 +60,7 @@ class Backbone(ABC):
         """How it reads recordings; None where it takes something else."""
         return None
 
-    def suited(self, examples: Examples) -> Self:
+    def suited(self, examples: Examples) -> "Backbone":
         """The same backbone with what it must know of the examples it will see, such as the size of its inputs.
 
         Raises:
