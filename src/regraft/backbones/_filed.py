@@ -10,6 +10,7 @@ from regraft.backbones._sizes import USUAL, worth
 from regraft.backbones._spectrogram import HEARD, heard, hearing
 from regraft.backbones._weights import ALL_CONVENTIONS
 from regraft.core.config import Choice, settings
+from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
@@ -21,7 +22,8 @@ from regraft.preprocessing.waveform import Waveform, fitting
 class Filed(Backbone):
     """A network of pictures in a file that says nothing of normalisation, and not always of size.
 
-    It also hears: by spectrograms.
+    It also hears: by spectrograms; or by itself, if it takes waveforms, (N, samples) or (N, 1, samples) in [-1, 1], and
+    ``rate`` says at how many samples a second, which nothing else does.
     """
 
     usual: ClassVar[tuple[str, ...]] = tuple(ALL_CONVENTIONS)
@@ -35,6 +37,10 @@ class Filed(Backbone):
     """How pictures are normalised: ``unit``, ``half``, ``byte`` (0 to 255), ``imagenet`` or ``caffe`` (BGR)."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How recordings are read, which the network sees as spectrograms; None where it sees pictures."""
+    rate: int | None = None
+    """Samples a second of the waveforms that the network takes itself; None for one of pictures."""
+    seconds: float | None = None
+    """How long those are; None for as long as the recordings, or as the network says."""
 
     @abstractmethod
     def sizes(self, most: int) -> tuple[int, ...]:
@@ -42,7 +48,20 @@ class Filed(Backbone):
 
     @abstractmethod
     def seeing(self, pretrained: bool) -> Network:
-        """The network of pictures; see `Backbone.build`."""
+        """The network of pictures, or of waveforms; see `Backbone.build`."""
+
+    def listens(self) -> bool:
+        """Whether it takes waveforms itself."""
+        return False
+
+    def lasts(self) -> float | None:
+        """How many seconds of a waveform it is bound to; None if to none."""
+        return self.seconds
+
+    @property
+    def waveform(self) -> Waveform:
+        """What a network that takes waveforms is tried out on, if the recordings are not known yet."""
+        return self.hears or Waveform(rate=self.rate or 16000, seconds=self.lasts() or 1.0)
 
     @property
     def pictures(self) -> Images:
@@ -53,12 +72,16 @@ class Filed(Backbone):
     @property
     def preprocess(self) -> Preprocess:
         """See `Backbone.preprocess`."""
-        return self.hears or self.pictures
+        return self.waveform if self.rate else self.hears or self.pictures
 
     def suited(self, examples: Examples) -> Self:
-        """See `Backbone.suited`: the network's own size, or the largest that the pictures are worth."""
+        """See `Backbone.suited`: the network's own size, or the largest that the pictures are worth.
+
+        Raises:
+            UserError: it takes waveforms, and nobody said at what rate.
+        """
         if examples.kind == Waveform.kind:
-            return replace(self, hears=fitting(examples.items), size=self.sizes(HEARD)[-1])
+            return self._listening(examples) if self.listens() else self._hearing(examples)
         sized = replace(self, size=self.size or USUAL[-1])  # its kind does not depend on the size
         super(Filed, sized).suited(examples)
         return replace(self, size=self.sizes(worth(native_size(examples.items)))[-1])
@@ -66,10 +89,14 @@ class Filed(Backbone):
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
+        if self.rate:
+            return f"{self.waveform.seconds:g} s at {self.rate} Hz"
         return f"{heard(self.hears)}{self.pictures.size} pixels, normalised as {self.normalise}"
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: every normalisation in every size."""
+        if self.rate:
+            return (self,)
         sizes = self.sizes(self.pictures.size)[::-1]
         names = sorted(self.usual, key=lambda name: name != self.normalise)
         return tuple(replace(self, normalise=n, size=s) for s in sizes for n in names)
@@ -77,7 +104,19 @@ class Filed(Backbone):
     def build(self, pretrained: bool = True) -> Network:
         """See `Backbone.build`."""
         network = self.seeing(pretrained)
-        return hearing(network, self.hears, self.pictures) if self.hears else network
+        return hearing(network, self.hears, self.pictures) if self.hears and not self.rate else network
+
+    def _hearing(self, examples: Examples) -> Self:
+        return replace(self, hears=fitting(examples.items), size=self.sizes(HEARD)[-1])
+
+    def _listening(self, examples: Examples) -> Self:
+        if self.rate is None:
+            raise UserError(
+                f"{self.arch} takes waveforms, and nothing says at how many samples a second; write that after the "
+                "source: ?rate=16000"
+            )
+        seconds = self.lasts() or fitting(examples.items).seconds
+        return replace(self, hears=Waveform(rate=self.rate, seconds=seconds))
 
 
 @settings

@@ -25,7 +25,8 @@ class Torch(Filed):
     After the colon stands a class or a function that gives an untrained ``nn.Module`` when called without arguments.
     The file or module is imported, which runs the code in it: name only code that you would run yourself. The weights
     file is only read. The linear layer that a forward pass reaches last is taken for the classifier. A saved model
-    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file.
+    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file. A network that
+    takes spectrograms hears if its first layer makes them: then it takes waveforms.
     """
 
     usual: ClassVar[tuple[str, ...]] = tuple(CONVENTIONS)
@@ -43,7 +44,14 @@ class Torch(Filed):
     def seeing(self, pretrained: bool) -> Network:
         """See `Filed.seeing`: padding is in the code."""
         network = self._trained() if pretrained else self.bare()
-        return decompose(self.without_classifier(network), self._inputs)
+        found = decompose(self.without_classifier(network), self._inputs)
+        if self._inputs.dim() == 3:
+            return Network([nn.Unflatten(1, (1, -1)), *found.stages], found.feature_dim, found.inner_blocks)
+        return found
+
+    def listens(self) -> bool:
+        """See `Filed.listens`: it is tried out."""
+        return self.rate is not None or any(_takes(self.bare(), x) for x in _channels(self.waveform.sample(2)))
 
     def bare(self) -> nn.Module:
         """The user's network with its classifier, untrained.
@@ -115,7 +123,10 @@ class Torch(Filed):
     @property
     def _inputs(self) -> Tensor:
         """Two random ones: what the network must take."""
-        return self.pictures.sample(2)
+        if not self.rate:
+            return self.pictures.sample(2)
+        plain, channelled = _channels(self.waveform.sample(2))
+        return channelled if not _takes(self.bare(), plain) and _takes(self.bare(), channelled) else plain
 
     def sizes(self, most: int) -> tuple[int, ...]:
         """See `Filed.sizes`: they are tried out.
@@ -125,14 +136,20 @@ class Torch(Filed):
         """
         network = self.bare()
 
-        def takes(size: int) -> bool:
-            try:
-                output(network, replace(self, size=size)._inputs)
-            except UserError:
-                return False
-            return True
-
-        found = accepted(takes, most)
+        found = accepted(lambda size: _takes(network, replace(self, size=size)._inputs), most)
         if not found:
             output(network, replace(self, size=USUAL[-1])._inputs)
         return found
+
+
+def _channels(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Waveforms (N, T) as networks may take them: as they are, or as one channel."""
+    return x, x.unsqueeze(1)
+
+
+def _takes(network: nn.Module, x: Tensor) -> bool:
+    try:
+        found = output(network, x)
+    except UserError:
+        return False
+    return not isinstance(found, Tensor) or len(found) == len(x)
