@@ -11,7 +11,7 @@ from regraft.core.config import entry
 from regraft.core.errors import CandidateError
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
-from regraft.data.splits import few_shot
+from regraft.data.splits import draw
 from regraft.evaluation import predict
 from regraft.finishing import Finish
 from regraft.methods._base import Method
@@ -83,7 +83,7 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
     for shots in [p for p in POINTS if least <= p < min(examples.counts().values())]:
         if bench.clock.left(0.9) < 1.5 * seconds:
             break
-        drawn = few_shot(examples, shots, bench.seed)[0]
+        drawn = draw(examples, shots, bench.seed)
         try:
             ours, theirs = (_at(one, drawn, data) for one, data in zip(pair, holdouts, strict=True))
         except CandidateError:

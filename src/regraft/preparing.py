@@ -7,7 +7,7 @@ from typing import Any
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
-from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
+from regraft.data.splits import align_classes, draw, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import read
 
 
@@ -89,7 +89,7 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
         train, duplicates = drop_duplicates(examples, holdout)
         protocol = f"judged on the {len(holdout)} examples of {request.test}"
         if request.shots is not None:
-            train = train.take(few_shot(train, request.shots, request.seed)[0])
+            train = train.take(draw(train, request.shots, request.seed))
             protocol = f"{drawn}; {protocol}"
         return train, holdout, duplicates, protocol
     if request.shots is not None:
@@ -98,7 +98,7 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
             examples.take(few),
             examples.take(rest),
             0,
-            f"{drawn}; judged on the rest",
+            f"{drawn}; judged on {'groups that none was drawn from' if examples.groups else 'the rest'}",
         )
     kept, aside = holdout_split(examples, seed=request.seed)
     share = "three tenths of the examples" if examples.numeric else "three tenths of each class"

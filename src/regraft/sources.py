@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import torch
@@ -91,12 +91,12 @@ def check(uri: str) -> None:
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
-    elif kind in FILES and not Path(rest).is_file():
-        raise UserError(f"source {uri!r}: there is no file {rest!r}; check the path")
+    elif kind in FILES and not Path(_named(rest)["arch"]).is_file():
+        raise UserError(f"source {uri!r}: there is no file {_named(rest)['arch']!r}; check the path")
     elif kind == "data" and not Path(rest).exists():
         raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
-    elif "@" in rest and not Path(rest.partition("@")[2]).is_file():
-        raise UserError(f"source {uri!r}: there is no weights file {rest.partition('@')[2]!r}; check the path")
+    elif (weights := _named(rest).get("weights")) and not Path(weights).is_file():
+        raise UserError(f"source {uri!r}: there is no weights file {weights!r}; check the path")
 
 
 def try_out(uri: str, small: str, train: Examples) -> None:
@@ -145,13 +145,17 @@ def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
 
 
 def backbone_for(name: str, examples: Examples) -> Backbone:
-    """The backbone ``kind:arch``, suited to the examples."""
+    """The backbone ``kind:arch@weights?option=value&option=value``, suited to the examples."""
     kind, _, rest = name.partition(":")
-    arch, _, weights = rest.partition("@")
-    given = {"arch": arch, "weights": weights}
-    options: dict[str, Any] = {"name": kind, **{option: value for option, value in given.items() if value}}
-    backbone: Backbone = entry("backbones", options)
+    backbone: Backbone = entry("backbones", {"name": kind, **_named(rest)})
     return backbone.suited(examples)
+
+
+def _named(rest: str) -> dict[str, str]:
+    """What the name of a source says of its backbone: the architecture, a weights file, and any other option."""
+    place, _, query = rest.partition("?")
+    arch, _, weights = place.partition("@")
+    return {name: value for name, value in (("arch", arch), ("weights", weights), *parse_qsl(query)) if value}
 
 
 def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:

@@ -50,25 +50,22 @@ HEARING = [
     Timm(arch="resnet18", size=64, hears=HEARS),
     Timm(arch="vit_tiny_patch16_224", size=224, hears=HEARS),
     Small(arch="conv", size=32, hears=HEARS),
+    replace(OWN, hears=HEARS),
 ]
 KERAS = (
     [] if find_spec("keras") is None else [Keras(arch=str(Path(__file__).parent / "files/small_keras.json"), size=16)]
 )
+HEARING += [replace(k, hears=HEARS) for k in KERAS]
 ROWS = Columns(columns=(Column(name="x", kind="number", centre=(0.0,), spread=(1.0,)),) * 7)
 TABULAR = Small(arch="mlp", table=ROWS)
 EVERY = [*(b for b, _ in FOREIGN), Small(size=8), Small(size=16), Small(size=64), *HEARING, *KERAS]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::UserWarning:timm")
 
 
-def hears(backbone) -> bool:
-    """Keras networks have no option to hear."""
-    return getattr(backbone, "hears", None) is not None
-
-
 def name(value) -> str:
     if not hasattr(value, "arch"):
         return str(value)
-    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if hears(value) else ''}"
+    return f"{type(value).__name__}-{value.arch}-{value.size}{'-hears' if value.hears else ''}"
 
 
 @cache
@@ -81,7 +78,8 @@ def made(backbone) -> Network:
 def own(backbone) -> nn.Module:
     """The library's network with the same random weights."""
     torch.manual_seed(0)
-    return backbone.without_classifier(backbone.bare(False))
+    bare = backbone.bare() if isinstance(backbone, Torch) else backbone.bare(False)
+    return backbone.without_classifier(bare)
 
 
 def pictures(size: int, count: int = 2) -> torch.Tensor:
@@ -89,7 +87,7 @@ def pictures(size: int, count: int = 2) -> torch.Tensor:
 
 
 def inputs(backbone, count: int = 2) -> torch.Tensor:
-    made_up = hears(backbone) or backbone == TABULAR
+    made_up = backbone.hears or backbone == TABULAR
     return backbone.preprocess.sample(count) if made_up else pictures(backbone.size, count)
 
 
@@ -144,7 +142,7 @@ def test_options_round_trip_and_the_size_is_the_preprocessings(backbone):
     plain = to_plain(backbone)
     plain.pop("name")
     assert build(type(backbone), plain) == backbone
-    if hears(backbone):
+    if backbone.hears:
         assert backbone.preprocess == backbone.hears
     else:
         assert backbone.preprocess.size == backbone.size

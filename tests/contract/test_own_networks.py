@@ -73,7 +73,7 @@ def code(tmp_path) -> Path:
 @pytest.fixture
 def tiny(code) -> Torch:
     """A network with its weights."""
-    network = Torch(arch=f"{code}:Tiny").bare(False)
+    network = Torch(arch=f"{code}:Tiny").bare()
     torch.save({"state_dict": {f"module.{n}": t for n, t in network.state_dict().items()}}, code.parent / "w.pth")
     return Torch(arch=f"{code}:Tiny", weights=code.parent / "w.pth", size=32)
 
@@ -83,7 +83,7 @@ def pictures(size: int = 32, count: int = 3) -> torch.Tensor:
 
 
 def test_weights_are_carried_and_the_classifier_is_cut_off(tiny):
-    network, x = tiny.bare(False), pictures()
+    network, x = tiny.bare(), pictures()
     tensors = torch.load(tiny.weights, weights_only=True)["state_dict"]
     network.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items()})
     with torch.no_grad():
@@ -134,7 +134,7 @@ def test_the_classifier_is_the_layer_that_the_output_comes_from(end):
 
 def test_only_sizes_that_the_network_takes_are_tried(code, tiny):
     assert {o.size for o in replace(tiny, size=64).conventions()} == {32, 64}
-    assert Torch(arch=f"{code}:fixed").native == 28
+    assert Torch(arch=f"{code}:fixed").pictures.size == 28
 
 
 def test_a_saved_model_needs_the_code_that_it_was_made_with(tiny, tmp_path):

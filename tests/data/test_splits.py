@@ -140,11 +140,27 @@ def test_too_few_for_the_shots() -> None:
         few_shot(made([0] * 9 + [1] * 5), 5, 0)
 
 
-def test_few_groups_are_touched() -> None:
-    examples = made([i % 4 for i in range(80)], None, [f"g{i // 20}" for i in range(80)])
-    train, holdout = few_shot(examples, 5, 0)
-    assert examples.take(train).counts() == dict.fromkeys("abcd", 5)
-    assert len(holdout) == 60
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_come_from_several_groups_and_the_holdout_from_others(seed: int) -> None:
+    """Six speakers of every class: labels of one alone would leave nothing to cross-validate on."""
+    groups = [f"g{i // 20}" for i in range(120)]
+    examples = made([i % 4 for i in range(120)], None, groups)
+    draws = [few_shot(examples, shots, seed) for shots in (2, 3, 5)]
+    for shots, (train, holdout) in zip((2, 3, 5), draws, strict=True):
+        assert examples.take(train).counts() == dict.fromkeys("abcd", shots)
+        learned, judged = ({groups[i] for i in side} for side in (train, holdout))
+        assert len(learned) == min(shots, 3)
+        assert judged == set(groups) - learned
+        assert len(holdout) == 20 * len(judged)
+        assert folds(examples.labels[train], 3, 0, examples.take(train).groups)
+    assert set(draws[0][0]) < set(draws[1][0]) < set(draws[2][0])
+
+
+def test_labels_that_are_set_aside_cannot_be_drawn() -> None:
+    examples = made([0, 1] * 6, None, ["x"] * 6 + ["y"] * 6)
+    assert len(few_shot(examples, 3, 0)[0]) == 6
+    with pytest.raises(UserError, match="class 'a' has 3 different pictures to draw from, but 4 shots need as many"):
+        few_shot(examples, 4, 0)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])

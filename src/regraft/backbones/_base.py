@@ -11,6 +11,7 @@ from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.preprocessing._base import Preprocess
+from regraft.preprocessing.waveform import Waveform
 
 TRANSFORMER_TEMPO = 0.1
 """Rates of transformers relative to those of convolutional networks: 1e-4 where these take 1e-3, as is the habit."""
@@ -54,7 +55,12 @@ class Backbone(ABC):
     def preprocess(self) -> Preprocess:
         """What the network expects of its inputs."""
 
-    def suited(self, examples: Examples) -> Self:
+    @property
+    def hears(self) -> Waveform | None:
+        """How it reads recordings; None where it takes something else."""
+        return None
+
+    def suited(self, examples: Examples) -> "Backbone":
         """The same backbone with what it must know of the examples it will see, such as the size of its inputs.
 
         Raises:

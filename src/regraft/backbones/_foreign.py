@@ -10,7 +10,7 @@ from torch import nn
 
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._decompose import decompose
-from regraft.backbones._spectrogram import hearing
+from regraft.backbones._spectrogram import HEARD, heard, hearing
 from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
@@ -19,11 +19,6 @@ from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.waveform import Waveform, fitting
-
-_HEARD = 96
-"""Pixels on a side of spectrograms: of 64 bands, more show nothing new."""
-_COPYING = (nn.ReLU6, nn.Hardswish, nn.SiLU)
-"""Activations whose backward pass needs their input: working in place, they would copy it first."""
 
 
 @settings
@@ -79,7 +74,7 @@ class Foreign(Backbone):
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: no larger than the pictures are worth, by steps of 32."""
         if examples.kind == Waveform.kind:
-            return replace(self, hears=fitting(examples.items), size=self._sized(_HEARD))
+            return replace(self, hears=fitting(examples.items), size=self._sized(HEARD))
         super().suited(examples)
         side = native_size(examples.items)
         return replace(self, size=self._sized(max(64, 32 * -(-side * 5 // (4 * 32)))))
@@ -87,8 +82,7 @@ class Foreign(Backbone):
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        heard = f"{self.hears.seconds:g} s at {self.hears.rate} Hz as spectrograms of " if self.hears else ""
-        return f"{heard}{self.pictures.size} pixels, normalised as {self.normalise}, {self.padding} padding"
+        return f"{heard(self.hears)}{self.pictures.size} pixels, normalised as {self.normalise}, {self.padding} padding"
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: only a local weights file leaves them open; the library's own come first."""
@@ -99,9 +93,7 @@ class Foreign(Backbone):
     def build(self, pretrained: bool = True) -> Network:
         """See `Backbone.build`."""
         network = self._padded(self._trained() if pretrained else self.bare(False))
-        for layer in (m for m in network.modules() if isinstance(m, _COPYING)):
-            layer.inplace = False
-        found = decompose(self.without_classifier(network), self.pictures.size)
+        found = decompose(self.without_classifier(network), self.pictures.sample(2))
         return hearing(found, self.hears, self.pictures) if self.hears else found
 
     def recogniser(self) -> nn.Module | None:

@@ -30,7 +30,7 @@ def load(path: Path) -> Any:
     """The model in a file, its weights with it.
 
     Raises:
-        UserError: it is none, or it does not take one batch of pictures (N, 3, S, S).
+        UserError: it is none, or it takes neither pictures (N, 3, S, S) nor waveforms (N, T).
     """
     libraries()
     if not path.is_file():
@@ -48,10 +48,12 @@ def _loaded(path: Path, _: int) -> Any:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path} is not an ONNX model ({said}); export it again") from error
     shape = shape_of(model)
-    if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or not model.graph.output:
+    pictures = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
+    waveforms = len(shape) == 2 or (len(shape) == 3 and shape[1] == 1)
+    if not (pictures or waveforms) or not model.graph.output:
         raise UserError(
             f"{path} takes inputs of shape {tuple(shape) or 'unknown'}; Regraft needs one input of square pictures "
-            "(batch, 3, size, size)"
+            "(batch, 3, size, size), or of waveforms (batch, samples)"
         )
     return model
 
@@ -110,10 +112,10 @@ class Session:
         return self
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """Pictures (B, 3, S, S) to features (B, D); maps and sequences are averaged.
+        """Pictures (B, 3, S, S) or waveforms to features (B, D); maps and sequences are averaged.
 
         Raises:
-            UserError: the model does not take pictures of this size.
+            UserError: the model does not take inputs of this size.
         """
         size = self.batch or len(x)
         parts = []
@@ -130,4 +132,4 @@ class Session:
             return np.asarray(self.session.run(None, {self.name: x.astype(np.float16 if self.half else np.float32)})[0])
         except Exception as error:  # onnxruntime's errors have no common class
             said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise UserError(f"the ONNX model does not take pictures of shape {x.shape[1:]} ({said})") from error
+            raise UserError(f"the ONNX model does not take inputs of shape {x.shape[1:]} ({said})") from error

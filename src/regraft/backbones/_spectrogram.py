@@ -10,6 +10,8 @@ from regraft.backbones._base import Network
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.waveform import Waveform
 
+HEARD = 96
+"""Pixels on a side of spectrograms: of 64 bands, more show nothing new."""
 BANDS = 64
 """Bands of the mel scale."""
 RANGE = 40.0
@@ -97,6 +99,11 @@ def span(rate: int) -> Span:
     """25 milliseconds every 10, and as many points as bring frequencies within 16 hertz of each other."""
     points = 2 ** (int(rate / _BIN) - 1).bit_length()
     return Span(round(_WINDOW * rate), round(_HOP * rate), max(points, 16))
+
+
+def heard(waveform: Waveform | None) -> str:
+    """How recordings are heard, in words that go before the size of the spectrograms; empty where there are none."""
+    return f"{waveform.seconds:g} s at {waveform.rate} Hz as spectrograms of " if waveform else ""
 
 
 def frames(waveform: Waveform) -> int:

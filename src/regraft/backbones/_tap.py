@@ -93,8 +93,9 @@ def output(network: nn.Module, x: Tensor) -> Any:
     except Exception as error:  # the user's code may raise anything
         said = str(error).strip().splitlines()[:1]
         raise UserError(
-            f"the network does not take pictures of shape {tuple(x.shape)} ({' '.join(said) or type(error).__name__}); "
-            "Regraft gives it (batch, 3, size, size)"
+            f"the network does not take {'pictures' if x.dim() == 4 else 'waveforms'} of shape {tuple(x.shape)} "
+            f"({' '.join(said) or type(error).__name__}); Regraft gives it pictures (batch, 3, size, size), or, of "
+            "recordings, waveforms (batch, samples): one that takes spectrograms must make them in its first layer"
         ) from error
     finally:
         network.train(was)

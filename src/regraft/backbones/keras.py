@@ -1,30 +1,23 @@
 """Networks of Keras, from files."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from regraft.backbones._base import Backbone, Network
+from regraft.backbones._base import Network
+from regraft.backbones._filed import Kept
 from regraft.backbones._keras_file import fresh, load
 from regraft.backbones._keras_net import KerasNet, without_classifier
 from regraft.backbones._scores import Logits
-from regraft.backbones._sizes import USUAL, accepted, worth
-from regraft.backbones._weights import ALL_CONVENTIONS
+from regraft.backbones._sizes import accepted
 from regraft.core.config import settings
 from regraft.core.errors import UserError
-from regraft.data.examples import Examples
-from regraft.data.images import native_size
-from regraft.preprocessing.images import Images
-
-_KEPT = "backbone.json"
-"""File, beside a saved model, with the description of the Keras model's layers."""
 
 
 @settings
-class Keras(Backbone):
+class Keras(Kept):
     """A network of Keras, run on its torch backend: ``keras:model.keras``, or ``.h5`` and ``.hdf5``.
 
     Only models of Keras's own layers are loaded; no code that a file names is run. Features are what goes into the
@@ -32,63 +25,34 @@ class Keras(Backbone):
     channels. Needs the extra ``keras``.
     """
 
-    arch: str
-    """The model's file."""
-    size: int | None = None
-    """Pixels on a side; None for the model's own, or 224 if it takes any."""
-    normalise: str = "unit"
-    """How pictures are normalised: ``unit``, ``half``, ``byte`` (0 to 255), ``imagenet`` or ``caffe`` (BGR)."""
+    kept: ClassVar[str] = "backbone.json"
+    """See `Kept.kept`: a description of the model's layers."""
 
-    @property
-    def preprocess(self) -> Images:
-        """See `Backbone.preprocess`."""
-        mean, std = ALL_CONVENTIONS[self.normalise]
-        return Images(size=self.size or self._sizes(USUAL[-1])[-1], mean=mean, std=std)
-
-    def suited(self, examples: Examples) -> Self:
-        """See `Backbone.suited`: the model's own size, or the largest that the pictures are worth."""
-        sized = replace(self, size=self.size or USUAL[-1])  # its kind does not depend on the size
-        super(Keras, sized).suited(examples)
-        return replace(self, size=self._sizes(worth(native_size(examples.items)))[-1])
-
-    @property
-    def described(self) -> str:
-        """See `Backbone.described`."""
-        return f"{self.preprocess.size} pixels, normalised as {self.normalise}"
-
-    def conventions(self) -> tuple[Self, ...]:
-        """See `Backbone.conventions`: a file says nothing of normalisation, and not always of size."""
-        sizes = self._sizes(self.preprocess.size)[::-1]
-        return tuple(replace(self, normalise=n, size=s) for s in sizes for n in ALL_CONVENTIONS)
-
-    def build(self, pretrained: bool = True) -> Network:
-        """See `Backbone.build`.
+    def seeing(self, pretrained: bool) -> Network:
+        """See `Filed.seeing`.
 
         Raises:
             UserError: Keras is missing, or the file is no model that it can load safely.
         """
         model = without_classifier(self._model() if pretrained else fresh(self._description(), Path(self.arch)))
         network = KerasNet(model, swap=self.normalise == "caffe")
-        size = self.preprocess.size
+        size = self.pictures.size
         with torch.no_grad():
             width = network.eval()(torch.zeros(1, 3, size, size)).shape[1]
         return Network([network], width, [layer for layer in network.layers if any(True for _ in layer.parameters())])
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`."""
+        if self.hears:
+            return None
         model = self._model()
         if without_classifier(model) is model:
             return None
         return Logits(KerasNet(model, swap=self.normalise == "caffe"))
 
-    def keep(self, folder: Path) -> Self:
-        """See `Backbone.keep`."""
-        (folder / _KEPT).write_text(self._description(), encoding="utf-8")
-        return replace(self, arch=_KEPT)
-
-    def found(self, folder: Path) -> Self:
-        """See `Backbone.found`."""
-        return replace(self, arch=str(folder / _KEPT))
+    def copy(self) -> bytes:
+        """See `Kept.copy`."""
+        return self._description().encode()
 
     def _model(self) -> Any:
         if Path(self.arch).suffix == ".json":
@@ -103,7 +67,8 @@ class Keras(Backbone):
         except OSError as error:
             raise UserError(f"{self.arch} is missing: the saved model is not whole; restore it or run again") from error
 
-    def _sizes(self, most: int) -> tuple[int, ...]:
+    def sizes(self, most: int) -> tuple[int, ...]:
+        """See `Filed.sizes`."""
         if Path(self.arch).suffix == ".json":
             return (self.size or most,)
         model = self._model()

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from torch import nn
 
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._spectrogram import frames, hearing
+from regraft.backbones._spectrogram import frames, heard, hearing
 from regraft.backbones._tabular import perceptron
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
@@ -22,7 +22,7 @@ from regraft.preprocessing.columns import learned as learned_columns
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.subwords import Subwords, learned
 from regraft.preprocessing.waveform import Waveform
-from regraft.preprocessing.waveform import fitting as heard
+from regraft.preprocessing.waveform import fitting as fitting_sound
 
 _STEM = 32
 _WIDEST = 128
@@ -60,7 +60,7 @@ class Small(Backbone):
         """See `Backbone.suited`."""
         known = replace(self, arch=self.arch or _ARCHS.get(examples.kind, "conv"))
         if examples.kind == Waveform.kind and known.arch == "conv":
-            hears = heard(examples.items)
+            hears = fitting_sound(examples.items)
             return replace(known, hears=hears, size=64 if frames(hears) >= 64 else 32)
         super(Small, known).suited(examples)
         if known.arch == "words":
@@ -84,8 +84,7 @@ class Small(Backbone):
             return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
         if self.arch == "mlp":
             return f"{self.table.shape[0]} numbers from {len(self.table.columns)} columns"
-        heard = f"{self.hears.seconds:g} s at {self.hears.rate} Hz as spectrograms of " if self.hears else ""
-        return f"{heard}{self.size} pixels"
+        return f"{heard(self.hears)}{self.size} pixels"
 
     def build(self, pretrained: bool = True) -> Network:
         """The network, randomly initialised from torch's generator whether ``pretrained`` or not.

@@ -2,43 +2,59 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from regraft.backbones import _code
-from regraft.backbones._base import Backbone
-from regraft.backbones._foreign import Foreign
-from regraft.backbones._sizes import USUAL, accepted, worth
+from regraft.backbones._base import Network
+from regraft.backbones._decompose import decompose
+from regraft.backbones._filed import Filed
+from regraft.backbones._sizes import USUAL, accepted
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
 from regraft.backbones._weights import CONVENTIONS, carry_all, read
 from regraft.core.config import settings
 from regraft.core.errors import UserError
-from regraft.data.examples import Examples
-from regraft.data.images import native_size
 
 
 @settings
-class Torch(Foreign):
+class Torch(Filed):
     """A network of the user's own: ``torch:net.py:Net@weights.pth``, ``torch:package.module:make@weights.safetensors``.
 
     After the colon stands a class or a function that gives an untrained ``nn.Module`` when called without arguments.
     The file or module is imported, which runs the code in it: name only code that you would run yourself. The weights
     file is only read. The linear layer that a forward pass reaches last is taken for the classifier. A saved model
-    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file.
+    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file. A network that
+    takes spectrograms hears if its first layer makes them: then it takes waveforms.
     """
 
+    usual: ClassVar[tuple[str, ...]] = tuple(CONVENTIONS)
+    """See `Filed.usual`."""
+
+    arch: str
+    """The code: ``FILE.py:NAME`` or ``MODULE:NAME``."""
+    weights: Path | None = None
+    """The weights file."""
+    normalise: str = "imagenet"
+    """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
     code: str = ""
     """SHA-256 of the file that the network is written in, in a saved model; empty: not checked."""
 
-    @property
-    def native(self) -> int:
-        """See `Foreign.native`: the largest of the usual sizes that it takes."""
-        return self._sizes(USUAL[-1])[-1]
+    def seeing(self, pretrained: bool) -> Network:
+        """See `Filed.seeing`: padding is in the code."""
+        network = self._trained() if pretrained else self.bare()
+        found = decompose(self.without_classifier(network), self._inputs)
+        if self._inputs.dim() == 3:
+            return Network([nn.Unflatten(1, (1, -1)), *found.stages], found.feature_dim, found.inner_blocks)
+        return found
 
-    def bare(self, pretrained: bool) -> nn.Module:
-        """See `Foreign.bare`.
+    def listens(self) -> bool:
+        """See `Filed.listens`: it is tried out."""
+        return self.rate is not None or any(_takes(self.bare(), x) for x in _channels(self.waveform.sample(2)))
+
+    def bare(self) -> nn.Module:
+        """The user's network with its classifier, untrained.
 
         Raises:
             UserError: there is no such code, it was changed since it was saved, or it gives no network.
@@ -55,35 +71,19 @@ class Torch(Foreign):
         return network.float()
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
-        """See `Foreign.without_classifier`."""
-        return without_classifier(network, _pictures(self.pictures.size))
-
-    @property
-    def fixed(self) -> bool:
-        """See `Foreign.fixed`: the sizes that it takes are tried out."""
-        return False
-
-    def suited(self, examples: Examples) -> Self:
-        """See `Backbone.suited`: the largest size that it takes and the pictures are worth; `conventions` has more."""
-        Backbone.suited(self, examples)
-        return replace(self, size=self._sizes(worth(native_size(examples.items)))[-1])
+        """The network with pooled features for outputs."""
+        return without_classifier(network, self._inputs)
 
     def conventions(self) -> tuple[Self, ...]:
-        """See `Backbone.conventions`: padding is in the code; normalisation and size are not."""
-        if self.weights is None:
-            return (self,)
-        sizes = self._sizes(self.pictures.size)[::-1]
-        return tuple(replace(self, normalise=n, size=s) for s in sizes for n in CONVENTIONS)
-
-    @property
-    def described(self) -> str:
-        """See `Backbone.described`."""
-        return f"{self.pictures.size} pixels, normalised as {self.normalise}"
+        """See `Filed.conventions`: only a weights file leaves them open."""
+        return (self,) if self.weights is None else super().conventions()
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
+        if self.hears:
+            return None
         network = self._trained()
-        name = classifier(network, _pictures(self.pictures.size))
+        name = classifier(network, self._inputs)
         if name is None or self.weights is None:
             return None
         own, found = network.state_dict()[f"{name}.weight"], read(self.weights).get(f"{name}.weight")
@@ -109,33 +109,47 @@ class Torch(Foreign):
     def _trained(self) -> nn.Module:
         if self.weights is None:
             raise UserError(f"source 'torch:{self.arch}' has no weights; name a file: torch:{self.arch}@WEIGHTS")
-        network, again = self.bare(False), self.bare(False)
+        network, again = self.bare(), self.bare()
         drawn = [(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True) if a.dim() > 1]
         if drawn and all(torch.equal(a, b) for a, b in drawn):
             raise UserError(
                 f"{self.arch} gives the same weights at every call; the model from scratch, which every result is "
                 "compared with, needs random ones: load no weights and set no seed in it"
             )
-        name = classifier(network, _pictures(self.pictures.size))
+        name = classifier(network, self._inputs)
         carry_all(network, self.weights, () if name is None else (f"{name}.",))
         return network
 
-    def _sizes(self, most: int) -> tuple[int, ...]:
-        network = self.bare(False)
+    @property
+    def _inputs(self) -> Tensor:
+        """Two random ones: what the network must take."""
+        if not self.rate:
+            return self.pictures.sample(2)
+        plain, channelled = _channels(self.waveform.sample(2))
+        return channelled if not _takes(self.bare(), plain) and _takes(self.bare(), channelled) else plain
 
-        def takes(size: int) -> bool:
-            try:
-                output(network, _pictures(size))
-            except UserError:
-                return False
-            return True
+    def sizes(self, most: int) -> tuple[int, ...]:
+        """See `Filed.sizes`: they are tried out.
 
-        found = accepted(takes, most)
+        Raises:
+            UserError: it takes none; says why not.
+        """
+        network = self.bare()
+
+        found = accepted(lambda size: _takes(network, replace(self, size=size)._inputs), most)
         if not found:
-            output(network, _pictures(USUAL[-1]))  # says why not
+            output(network, replace(self, size=USUAL[-1])._inputs)
         return found
 
 
-def _pictures(size: int) -> torch.Tensor:
-    """Two random ones: what a network of pictures must take."""
-    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def _channels(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Waveforms (N, T) as networks may take them: as they are, or as one channel."""
+    return x, x.unsqueeze(1)
+
+
+def _takes(network: nn.Module, x: Tensor) -> bool:
+    try:
+        found = output(network, x)
+    except UserError:
+        return False
+    return not isinstance(found, Tensor) or len(found) == len(x)

@@ -15,16 +15,19 @@ from regraft.core.errors import UserError
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg")
 """Endings of the files that are taken for recordings."""
+ENDED = -32768
+"""Where a recording has ended. Not a sample of any: those are clipped one above."""
 _HEADERS = 1000  # recordings whose length is looked at: enough for a 99th percentile
 _FINE = 1000  # of an odd ratio of rates, the filter would have a million taps; this is a thousandth of a semitone off
 _FULL = 32767  # the largest value of 16 bits
 
 
-def decode(paths: Sequence[Path], rate: int, length: int) -> np.ndarray:
+def decode(paths: Sequence[Path], rate: int, length: int, ended: bool = False) -> np.ndarray:
     """Recordings as ``length`` samples at ``rate`` hertz: channels averaged, longer ones cut to their middle.
 
-    Shorter ones stand in the middle of zeros. Values beyond full scale, which only files of floating point have, are
-    clipped.
+    Shorter ones stand in the middle of zeros; or, if ``ended``, at the beginning, with `ENDED` where they have ended,
+    but at least a tenth of a second long, so that every network finds something in them. Values beyond full scale,
+    which only files of floating point have, are clipped.
 
     Returns:
         (N, length) int16, in the order of ``paths``.
@@ -32,11 +35,12 @@ def decode(paths: Sequence[Path], rate: int, length: int) -> np.ndarray:
     Raises:
         UserError: a recording cannot be read; readers list such recordings as skipped, so it changed since.
     """
-    found = np.zeros((len(paths), length), dtype=np.int16)
+    found = np.full((len(paths), length), ENDED if ended else 0, dtype=np.int16)
 
     def fill(i: int) -> None:
         wave = _middle(_wave(paths[i], rate, length), length)
-        start = (length - len(wave)) // 2
+        start = 0 if ended else (length - len(wave)) // 2
+        found[i, : rate // 10 if ended else 0] = 0
         found[i, start : start + len(wave)] = np.rint(wave * _FULL).clip(-_FULL, _FULL)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

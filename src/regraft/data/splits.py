@@ -68,8 +68,9 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
 def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     """Draw ``shots`` different pictures of each class (of numbers: in all) to learn from; the rest is the holdout.
 
-    Copies of a drawn picture, and what else is in its group, are on neither side. A larger draw contains the smaller
-    ones of the same seed (where there are no groups).
+    Where there are groups, about half of each class is set aside first, and the labels are drawn from the groups that
+    are left; those from which none was drawn go to the holdout too. Copies of a drawn picture, and what else is in its
+    group, are on neither side. A larger draw contains the smaller ones of the same seed.
 
     Returns:
         Indices of the drawn and of the holdout, each ascending.
@@ -77,11 +78,11 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     Raises:
         UserError: a class has no more than ``shots`` different pictures, or nothing of it is left to judge by.
     """
-    units = ordered_units(examples, seed, "few_shot")
-    of_unit = np.empty(len(examples), dtype=np.int64)
-    for i, unit in enumerate(units):
-        of_unit[unit] = i
-    train = (_few_numbers if examples.numeric else _few_of_each)(examples, shots, seed, of_unit)
+    pool = np.arange(len(examples))
+    if examples.groups is not None:
+        pool = holdout_split(examples, 0.5, seed)[0]
+    train = pool[draw(examples.take(pool), shots, seed, len(pool) == len(examples))]
+    of_unit = _places(examples, seed)
     holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
     if examples.numeric:
         if not len(holdout):
@@ -93,40 +94,61 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     return train, holdout
 
 
-def _few_of_each(examples: Examples, shots: int, seed: int, of_unit: np.ndarray) -> np.ndarray:
-    """``shots`` different examples of each class, ascending."""
-    labels = _labels(examples)
+def draw(examples: Examples, shots: int, seed: int, spare: bool = False) -> np.ndarray:
+    """``shots`` different pictures of each class (of numbers: in all), spread over the groups; indices, ascending.
+
+    A larger draw contains the smaller ones of the same seed. ``spare``: one more must be there, to judge by.
+
+    Raises:
+        UserError: there are too few.
+    """
     drawn: dict[str, int] = {}  # digest -> index; a picture with two labels is drawn for one of them at most
-    for c, name in enumerate(examples.classes):
-        members = [i for i in distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
-        if len(members) <= shots:
-            what = f"{examples.noun}s"
-            raise UserError(
-                f"class {name!r} has {len(members)} different {what}, but {shots} shots need at least {shots + 1}: "
-                f"{shots} to learn from, one to judge by; add {what} or lower the shots"
-            )
-        # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
-        members.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
-        drawn.update((examples.digests[i], i) for i in members[:shots])
+    for c, name in enumerate(("",) if examples.numeric else examples.classes):
+        of_class = np.arange(len(examples)) if examples.numeric else np.flatnonzero(_labels(examples) == c)
+        members = [i for i in distinct(examples, of_class) if examples.digests[i] not in drawn]
+        if len(members) < shots + spare:
+            raise UserError(_too_few(examples, name, len(members), shots, spare))
+        chosen = _in_turn(examples, members, seed)
+        chosen = _evenly(examples, chosen, seed) if examples.numeric else chosen
+        drawn.update((examples.digests[i], i) for i in chosen[:shots])
     return np.sort(np.fromiter(drawn.values(), dtype=np.int64))
 
 
-def _few_numbers(examples: Examples, shots: int, seed: int, of_unit: np.ndarray) -> np.ndarray:
-    """``shots`` different examples, ascending, as many of each bin of the numbers as its share is."""
-    found = distinct(examples, np.arange(len(examples)))
-    if len(found) <= shots:
-        raise UserError(
-            f"there are {len(found)} different {examples.noun}s, but {shots} shots need at least {shots + 1}: "
-            f"{shots} to learn from, one to judge by; add {examples.noun}s or lower the shots"
-        )
-    found.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
-    sizes, seen = np.bincount(examples.strata[found]), np.zeros(int(examples.strata.max()) + 1)
+def _places(examples: Examples, seed: int) -> np.ndarray:
+    """Of each example (N,) the place of its unit in the order of drawing, which is one for all classes."""
+    places = np.empty(len(examples), dtype=np.int64)
+    for place, unit in enumerate(ordered_units(examples, seed, "few_shot")):
+        places[unit] = place
+    return places
+
+
+def _in_turn(examples: Examples, members: list[int], seed: int) -> list[int]:
+    """One member of each unit, then a second of each, and so on: labels of many groups say more than those of one."""
+    places, seen, turns = _places(examples, seed), defaultdict[int, int](int), dict[int, int]()
+    for i in sorted(members, key=lambda i: derive(seed, examples.digests[i])):
+        turns[i] = seen[places[i]]
+        seen[places[i]] += 1
+    return sorted(turns, key=lambda i: (turns[i], places[i]))
+
+
+def _evenly(examples: Examples, members: list[int], seed: int) -> list[int]:
+    """``members`` in an order of which every beginning has as many of each bin of the numbers as its share is."""
+    sizes, seen = np.bincount(examples.strata[members]), np.zeros(int(examples.strata.max()) + 1)
     place = {}
-    for i in found:
+    for i in members:
         stratum = examples.strata[i]
         seen[stratum] += 1
         place[i] = (seen[stratum] - 0.5) / sizes[stratum]
-    return np.sort(sorted(found, key=lambda i: (place[i], derive(seed, examples.digests[i])))[:shots])
+    return sorted(members, key=lambda i: (place[i], derive(seed, examples.digests[i])))
+
+
+def _too_few(examples: Examples, name: str, found: int, shots: int, spare: bool) -> str:
+    what = f"different {examples.noun}s"
+    of = f"there are {found} {what}" if examples.numeric else f"class {name!r} has {found} {what}"
+    needed = f"need at least {shots + 1}: {shots} to learn from, one to judge by" if spare else "need as many"
+    return (
+        f"{of}{'' if spare else ' to draw from'}, but {shots} shots {needed}; add {examples.noun}s or lower the shots"
+    )
 
 
 def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = None) -> list[Split]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regraft.augment import Augment
 from regraft.core.config import settings
-from regraft.data.sounds import decode, extents
+from regraft.data.sounds import ENDED, decode, extents
 from regraft.preprocessing._base import Preprocess
 
 _LONGEST = 10.0
@@ -22,7 +22,7 @@ _NEARLY_ALL = 0.95
 
 @settings
 class Waveform(Preprocess):
-    """Recordings at ``rate`` hertz, ``seconds`` long: the middle of longer ones, shorter ones amid silence."""
+    """Recordings at ``rate`` hertz, ``seconds`` long: the middle of longer ones, shorter ones filled up."""
 
     kind: ClassVar[str] = "audio"
     varies: ClassVar[bool] = True
@@ -31,6 +31,8 @@ class Waveform(Preprocess):
     """Samples in a second. What is above half of it cannot be heard."""
     seconds: float = 1.0
     """How much of a recording is heard."""
+    ended: bool = False
+    """Whether it is marked where a shorter recording ends, for networks that can tell; else silence is around it."""
 
     @property
     def length(self) -> int:
@@ -40,7 +42,7 @@ class Waveform(Preprocess):
     @property
     def key(self) -> str:
         """See `Preprocess.key`."""
-        return f"waveform-{self.rate}-{self.length}"
+        return f"waveform-{self.rate}-{self.length}{'-ended' if self.ended else ''}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,15 +56,23 @@ class Waveform(Preprocess):
 
     def decode(self, items: Sequence[Path]) -> np.ndarray:
         """Files to samples (N, T)."""
-        return decode(items, self.rate, self.length)
+        return decode(items, self.rate, self.length, self.ended)
 
     def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
-        """Samples (B, T) as float32 in [-1, 1]; varied, they come earlier or later, and louder or softer."""
-        x = torch.from_numpy(np.ascontiguousarray(arrays)).float().div_(32768)
-        if augment is None or draws is None:
-            return x
-        gain = 1 + augment.colour * draws[:, 7:8]
-        return (_moved(x, (augment.shift * x.shape[1] * draws[:, 4]).round().long()) * gain).clamp(-1, 1)
+        """Samples (B, T) as float32 in [-1, 1]; varied, they come earlier or later, and louder or softer.
+
+        Marked recordings are -inf where they have ended, and cut at the longest of the batch.
+        """
+        counts = torch.from_numpy((arrays != ENDED).sum(1))
+        x = torch.from_numpy(np.ascontiguousarray(arrays[:, : int(counts.max())])).float().div_(32768)
+        if augment is not None and draws is not None:
+            gain = 1 + augment.colour * draws[:, 7:8]
+            x = (_moved(x, (augment.shift * counts * draws[:, 4]).round().long(), counts) * gain).clamp(-1, 1)
+        return x.masked_fill(torch.arange(x.shape[1]) >= counts.unsqueeze(1), float("-inf"))
+
+    def order(self, arrays: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """See `Preprocess.order`."""
+        return np.argsort((arrays[rows] != ENDED).sum(1), kind="stable")
 
     def sample(self, count: int) -> Tensor:
         """See `Preprocess.sample`."""
@@ -77,8 +87,13 @@ def fitting(paths: Sequence[Path]) -> Waveform:
     return Waveform(rate=8000 if low else 16000, seconds=min(_LONGEST, max(1, tenths) / 10))
 
 
-def _moved(x: Tensor, later: Tensor) -> Tensor:
-    """Recordings (B, T), each ``later`` (B) by so many samples, amid silence."""
+def ends(x: Tensor) -> Tensor:
+    """How many samples (B) each of the recordings (B, T) has before it ends."""
+    return (x != float("-inf")).sum(1)
+
+
+def _moved(x: Tensor, later: Tensor, counts: Tensor) -> Tensor:
+    """Recordings (B, T) of ``counts`` (B) samples, each ``later`` (B) by so many, amid silence."""
     place = torch.arange(x.shape[1]) - later.unsqueeze(1)
-    inside = (place >= 0) & (place < x.shape[1])
+    inside = (place >= 0) & (place < counts.unsqueeze(1))
     return x.gather(1, place.clamp(0, x.shape[1] - 1)) * inside

@@ -1,0 +1,87 @@
+"""Networks of sound of Hugging Face."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import torch
+
+from regraft.backbones._base import Backbone, Network
+from regraft.backbones._hf import by_depth, config_of, library, network_of, told
+from regraft.backbones._listening import listening
+from regraft.core.config import Choice, settings
+from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+from regraft.preprocessing.waveform import Waveform, fitting
+
+_KEPT = "backbone"
+"""Folder, beside a saved model, of its configuration and feature extractor."""
+
+
+@settings
+class HfSound(Backbone):
+    """A network of sound of Hugging Face, which ``hf:NAME`` and ``hf:FOLDER`` are where the examples are recordings.
+
+    wav2vec 2.0 and its kin (HuBERT, WavLM), Whisper's encoder, AST. Each recording goes through the network's own
+    feature extractor; features are the mean over the frames of the recording, or what the network itself pools.
+    """
+
+    arch: str
+    """Name on the hub, or a folder with config.json, model.safetensors and preprocessor_config.json."""
+    hears: Annotated[Waveform | None, Choice("preprocessing")] = Waveform(ended=True)
+    """How recordings are read."""
+
+    @property
+    def preprocess(self) -> Waveform:
+        """See `Backbone.preprocess`."""
+        assert self.hears is not None
+        return self.hears
+
+    @property
+    def described(self) -> str:
+        """See `Backbone.described`."""
+        return f"up to {self.preprocess.seconds:g} s at {self.preprocess.rate} Hz, by its own feature extractor"
+
+    def suited(self, examples: Examples) -> Self:
+        """See `Backbone.suited`: as long as nearly all recordings are, at the network's rate."""
+        super().suited(examples)
+        rate = int(_extractor(self.arch).sampling_rate)
+        return replace(self, hears=Waveform(rate=rate, seconds=fitting(examples.items).seconds, ended=True))
+
+    def build(self, pretrained: bool = True) -> Network:
+        """See `Backbone.build`.
+
+        Raises:
+            UserError: it is not on this machine and the hub cannot be reached, or it is not a network of sound.
+        """
+        config, extractor = config_of(self.arch), _extractor(self.arch)
+        network = listening(network_of(self.arch, config, pretrained), extractor)
+        with torch.no_grad():
+            width = network.eval()(self.preprocess.sample(1)).shape[1]
+        return Network([network], width, by_depth(network.network))
+
+    def keep(self, folder: Path) -> Self:
+        """See `Backbone.keep`."""
+        config_of(self.arch).save_pretrained(folder / _KEPT)
+        _extractor(self.arch).save_pretrained(folder / _KEPT)
+        return replace(self, arch=_KEPT)
+
+    def found(self, folder: Path) -> Self:
+        """See `Backbone.found`."""
+        return replace(self, arch=str(folder / _KEPT))
+
+
+def _extractor(arch: str) -> Any:
+    """The feature extractor that belongs to a network.
+
+    Raises:
+        UserError: its file is missing, or it is one of pictures.
+    """
+    if Path(arch).is_dir() and not (Path(arch) / "preprocessor_config.json").is_file():
+        raise UserError(
+            f"the folder {arch} does not say how its network wants recordings; bring its preprocessor_config.json"
+        )
+    found = told(lambda: library().AutoFeatureExtractor.from_pretrained(arch, trust_remote_code=False), arch)
+    if not hasattr(found, "sampling_rate"):
+        raise UserError(f"{arch} is a network of pictures, but the examples are recordings; give another source")
+    return found
