@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
 from regraft.core.errors import UserError
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, together
 
 Kind = Literal["number", "date", "category", "empty"]
 """What the values of a column are."""
@@ -109,10 +109,8 @@ def shared(source: Examples, target: Examples) -> tuple[Examples, dict[str, str]
     for whose, names, others in (("source", theirs, ours), ("target", ours, theirs)):
         lone = [name for name in names if name not in others]
         found |= {f"columns of the {whose} only, not used": _listed(lone)} if lone else {}
-    items = tuple(row.only(both) for row in (*source.items, *target.items))
-    count = tuple(str(i) for i in range(len(items)))
-    flat = Examples(count, (*source.digests, *target.digests), items, None, (), kind="table")
-    return flat, found
+    flat = together(source, target)
+    return replace(flat, items=tuple(row.only(both) for row in flat.items)), found
 
 
 def _listed(names: Sequence[str]) -> str:

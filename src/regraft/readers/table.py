@@ -8,24 +8,25 @@ from regraft.core.config import settings
 from regraft.data.columns import Row, cell, kind_of, mixed
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader, targets
-from regraft.readers._rows import ENDINGS, Rows, header, load
+from regraft.readers._rows import Rows, header, is_table, load
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @settings
 class Table(Reader):
-    """A CSV file with a header, a column label (or what --label names), and neither path nor text: an example a row.
+    """A CSV file (or TSV, JSON lines, Parquet) with a column label and neither path nor text: an example a row.
 
-    The other columns are what is known of an example: numbers, dates and categories; empty cells, ?, NA and nan are
-    missing values. A column ``group`` keeps rows together in every split (an empty one stands alone). A column without
-    a name, such as the numbers of the rows, is ignored. Commas, semicolons and tabs separate.
+    ``--label`` names another column. The other columns are what is known of an example: numbers, dates and categories;
+    empty cells, ?, NA and nan are missing values. A column ``group`` keeps rows together in every split (an empty one
+    stands alone). A column without a name, such as the numbers of the rows, is ignored. In CSV files commas, semicolons
+    and tabs separate.
     """
 
     @staticmethod
-    def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv and has neither a column path nor a column text."""
-        return path.is_file() and path.suffix.lower() in ENDINGS and not {"path", "text"} & set(header(path))
+    def matches(path: Path, kind: str = "auto") -> bool:
+        """A table that has neither a column path nor a column text, unless one is asked for."""
+        return is_table(path) and (kind == "table" or (kind == "auto" and not {"path", "text"} & set(header(path))))
 
     def read(self, path: Path) -> Examples:
         """The rows of ``path``.

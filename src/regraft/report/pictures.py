@@ -11,6 +11,7 @@ from PIL import Image
 
 from regraft.core.errors import UserError
 from regraft.data.images import decode, native_size
+from regraft.readers._again import member
 from regraft.report._load import Folder
 
 SIDE, EACH = 160, 10
@@ -120,7 +121,7 @@ def _example(folder: Folder, index: int) -> Example | None:
     assert folder.holdout is not None
     assert folder.chosen is not None
     item, classes = folder.holdout.items[index], folder.holdout.classes
-    drawn, named = folder.holdout.kind == "image", folder.holdout.kind == "audio"
+    drawn, named = folder.holdout.kind == "image", folder.holdout.kind in ("audio", "vector")
     thumbnail = _thumbnail(folder, item) if drawn else None
     if drawn and thumbnail is None:
         return None
@@ -133,10 +134,11 @@ def _example(folder: Folder, index: int) -> Example | None:
 
 def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
     """The picture square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
-    for file in (Path(path), Path(folder.result.data.target) / path):
+    for file in (path, Path(folder.result.data.target) / path):
         try:
-            side = native_size([file])
-            pixels = decode([file], min(side, SIDE))[0]
+            item = member(str(file), "image") or Path(file)
+            side = native_size([item])
+            pixels = decode([item], min(side, SIDE))[0]
         except (UserError, OSError, ValueError):
             continue
         if side > SIDE // 2:
