@@ -14,6 +14,7 @@ Kind = Literal["number", "date", "category", "empty"]
 """What the values of a column are."""
 _MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 _DATES = ("%Y/%m/%d", "%d.%m.%Y")  # 3/4/2024 is left out: it is another day in another country
+_LAST = ("f", "F", "y", "Y")  # of an infinite number's name: most cells need not be looked at further
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -40,6 +41,11 @@ class Row:
 def cell(text: str) -> str:
     """The text of a cell; empty if that says that the value is missing."""
     return "" if text.lower() in _MISSING else text
+
+
+def infinite(text: str) -> bool:
+    """Whether a cell holds an infinite number."""
+    return text[-1:] in _LAST and text.lower().lstrip("+-") in ("inf", "infinity")
 
 
 def number(text: str) -> float | None:

@@ -14,14 +14,14 @@ def text_of(value: Any) -> str | None:
 
     None for what no cell holds: lists, objects, bytes.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
+    if isinstance(value, float):  # the commonest in wide tables, so it comes first
         return "" if value != value else str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
-    if isinstance(value, date | time):  # a datetime is a date, too
-        return value.isoformat()
     if value is None or isinstance(value, str):
         return (value or "").strip()
-    return str(value) if isinstance(value, int | Decimal) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | Decimal):
+        return str(value)
+    if isinstance(value, date | time):  # a datetime is a date, too
+        return value.isoformat()
+    return text_of(value.item()) if isinstance(value, np.generic) else None

@@ -24,21 +24,20 @@ def rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = 0
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _object(path, number, line)
-    except UnicodeDecodeError as error:
-        raise UserError(f"line {number + 1} of {path} is not text in UTF-8; save it as JSON lines in UTF-8") from error
     except OSError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror}; check its permissions") from error
 
 
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"line {number} of {path} is not text in UTF-8; save it as JSON lines in UTF-8") from error
     except (ValueError, RecursionError) as error:  # a number of more than 4300 digits is a ValueError, too
         said = getattr(error, "msg", "") or error
         raise UserError(f"line {number} of {path} is not valid JSON: {said}; correct that line") from error

@@ -41,15 +41,24 @@ class Rows:
         for name in names:
             if name not in self.columns:
                 raise UserError(_no_column(self.path, name, self.columns))
-            if name in self.nested:
-                raise UserError(
-                    f"row {self.nested[name]} of {self.path} has a list, an object or bytes for its {name}; give one "
-                    f"text, number or date"
-                )
+        self.need_single(*names)
         for number, cell in zip(self.numbers, self.cells, strict=True):
             for name in names:
                 if not cell[name]:
                     raise UserError(f"row {number} of {self.path} has no {name}; fill it in or remove the row")
+
+    def need_single(self, *names: str) -> None:
+        """Refuse lists, objects and bytes in these columns.
+
+        Raises:
+            UserError: names the first row with one.
+        """
+        for name in names:
+            if name in self.nested:
+                raise UserError(
+                    f"row {self.nested[name]} of {self.path} has a list, an object or bytes for its {name}; give one "
+                    f"text, number or date, or remove the column"
+                )
 
 
 def is_table(path: Path) -> bool:

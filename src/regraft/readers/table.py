@@ -1,11 +1,11 @@
 """Examples that are rows of a table."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from regraft.core.config import settings
-from regraft.data.columns import Row, cell, kind_of, mixed
+from regraft.data.columns import Row, cell, infinite, kind_of, mixed
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader, targets
 from regraft.readers._rows import Rows, header, is_table, load
@@ -39,9 +39,11 @@ class Table(Reader):
         used = [name for name in table.columns if name and name not in (self.label, "group")]
         if not table.columns or _pictures(table, used):
             table.need("path")
+        table.need_single(*used)
         if self.labelled:
             table.need(self.label)
-        rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
+        endless = {name for name in used if _endless([cells[name] for cells in table.cells])}
+        rows = tuple(Row(tuple((name, _cell(cells[name], name in endless)) for name in used)) for cells in table.cells)
         labels, classes = (
             targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
         )
@@ -50,7 +52,7 @@ class Table(Reader):
         groups = (
             tuple(cells["group"] or name for cells, name in zip(table.cells, ids, strict=True)) if grouped else None
         )
-        digests, notes = tuple(_digest(row) for row in rows), _notes(rows, used)
+        digests, notes = tuple(_digest(row) for row in rows), _notes(rows, used, endless)
         return Examples(ids, digests, rows, labels, classes, groups, (), "table", notes, self.label)
 
 
@@ -64,12 +66,23 @@ def _pictures(table: Rows, used: Sequence[str]) -> bool:
     return any(table.cells and all(c[n].lower().endswith(_PICTURES) for c in table.cells) for n in used)
 
 
-def _notes(rows: Sequence[Row], used: Sequence[str]) -> tuple[str, ...]:
-    found = []
+def _endless(texts: Sequence[str]) -> bool:
+    """Whether a column of numbers has infinite ones among them."""
+    finite = [text for text in texts if not infinite(text)]
+    return len(finite) < len(texts) and kind_of(map(cell, finite)) in ("number", "empty")
+
+
+def _cell(text: str, endless: bool) -> str:
+    return "" if endless and infinite(text) else cell(text)
+
+
+def _notes(rows: Sequence[Row], used: Sequence[str], endless: Collection[str]) -> tuple[str, ...]:
+    found = [f"column {name!r} has infinite numbers, which count as missing values" for name in used if name in endless]
     for name in used:
         texts = [row.values[name] for row in rows]
-        if kind_of(texts) == "empty":
+        kind = kind_of(texts)
+        if kind == "empty":
             found.append(f"column {name!r} has no values and is not used")
-        elif kind_of(texts) == "category" and mixed(texts):
+        elif kind == "category" and mixed(texts):
             found.append(f"column {name!r} mixes numbers and words ({mixed(texts)!r}); its values are categories")
     return tuple(found)
