@@ -18,6 +18,7 @@ from regraft.core.describe import describe
 from regraft.core.records import Evaluation, Verdict
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
+from regraft.data.members import Member
 from regraft.evaluation import figures, predict
 from regraft.features import forward
 from regraft.finishing import Finish, write_array
@@ -110,7 +111,7 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> d
     for name, judged in (("chosen", ours), ("scratch", theirs)):
         write_array(folder / "evaluation" / f"{name}-outputs.npy", judged.record.outputs.astype(np.float32))
     examples = ours.holdout.examples
-    items = [str(item.resolve() if isinstance(item, Path) else item) for item in examples.items]
+    items = [str(item.resolve() if isinstance(item, Path | Member) else item) for item in examples.items]
     shown = {"ids": examples.ids, "kind": examples.kind, "items": items}
     shown |= {"numbers" if examples.numeric else "targets": ours.holdout.labels.tolist(), "classes": examples.classes}
     runs.write_json(folder / "evaluation" / "holdout.json", shown)

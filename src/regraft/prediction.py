@@ -12,10 +12,15 @@ from regraft.data.dataset import Dataset, whole
 from regraft.data.examples import Examples, noun
 from regraft.evaluation import predict
 from regraft.model import Model
-from regraft.readers._base import read
+from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
-from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
+
+_TOGETHER = {
+    "table": ("table", "give a CSV file with the model's columns"),
+    "vector": ("file of vectors", "give a .npy, .npz or .mat file of them"),
+}
+"""Kinds whose examples come many in a file: what that is called, and what to give."""
 
 Ranked = list[tuple[str, float]]
 Answer = Ranked | float
@@ -70,17 +75,17 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
 def _open(given: str | Path, kind: str) -> Examples:
     path = Path(given)
     try:
-        there, table = path.exists(), path.suffix.lower() in ENDINGS
+        there = path.exists()
     except OSError:  # too long for the name of a file
-        there, table = False, False
-    if there and (path.is_dir() or table):
-        return read(path, labelled=False)
+        there = False
+    if there and known(path):
+        return read(path, labelled=False, kind=kind_as(path, kind))
     if kind == "text":
         text = path.read_text(encoding="utf-8") if there else str(given)
         return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
-    if kind == "table":
-        what = f"{path} is no table" if there else f"there is no table {path}"
-        raise UserError(f"{what}; give a CSV file with the model's columns")
+    if kind in _TOGETHER:
+        what, fix = _TOGETHER[kind]
+        raise UserError(f"{path} is no {what}; {fix}" if there else f"there is no {what} {path}; {fix}")
     single = Examples((path.name,), ("",), (path,), None, (), kind=kind)
     if not there:
         raise UserError(f"there is no {single.noun} or folder {path}; check the path")

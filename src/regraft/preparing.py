@@ -8,7 +8,7 @@ from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
 from regraft.data.splits import align_classes, draw, drop_duplicates, few_shot, holdout_split
-from regraft.readers._base import read
+from regraft.readers._base import kind_as, read
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Request:
     seed: int
     label: str = "label"
     task: str = "auto"
+    kind: str = "auto"
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -45,9 +46,10 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     """
     if request.shots is not None and request.shots < 1:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
-    examples = read(request.target, label=request.label, task=request.task)
+    examples = read(request.target, label=request.label, task=request.task, kind=request.kind)
     train, holdout, duplicates, protocol = _divide(examples, request)
-    unlabeled = read(request.unlabeled, labelled=False, label=request.label) if request.unlabeled else None
+    unlabeled = _unlabeled(request, examples) if request.unlabeled else None
+    reporter.say(f"target {request.target}: {_described(examples)}")
     _tell(examples, duplicates, reporter)
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
     if seen:
@@ -108,4 +110,16 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
 def _test(request: Request, examples: Examples) -> Examples:
     assert request.test is not None
     task = "regression" if examples.numeric else "classification"
-    return read(request.test, at_least=1, label=request.label, task=task)
+    return read(request.test, at_least=1, label=request.label, task=task, kind=kind_as(request.test, examples.kind))
+
+
+def _unlabeled(request: Request, examples: Examples) -> Examples:
+    assert request.unlabeled is not None
+    kind = kind_as(request.unlabeled, examples.kind)
+    return read(request.unlabeled, labelled=False, label=request.label, kind=kind)
+
+
+def _described(examples: Examples) -> str:
+    """What was recognised, in words."""
+    labels = "with numbers to predict" if examples.numeric else f"of {len(examples.classes)} classes"
+    return f"{len(examples)} {examples.noun}s {labels}"

@@ -19,13 +19,13 @@ from regraft.core.errors import UserError, unknown
 from regraft.core.seeding import derive
 from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
-from regraft.data.examples import Examples, noun
+from regraft.data.examples import Examples, noun, together
 from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
-from regraft.readers._base import read
-from regraft.readers._rows import ENDINGS, header
+from regraft.readers._base import kind_as, read
+from regraft.readers._rows import header, is_table
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
 from regraft.training import run
@@ -108,7 +108,9 @@ def try_out(uri: str, small: str, train: Examples) -> None:
     """
     kind, _, rest = uri.partition(":")
     if Path(uri).is_dir():
-        _same_kind(uri, artifacts.load(Path(uri))[1].preprocess.kind, train)
+        preprocess = artifacts.load(Path(uri))[1].preprocess
+        _same_kind(uri, preprocess.kind, train)
+        preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
     elif kind == "data":
         source = _read(Path(rest), train)
         _same_kind(uri, source.kind, train)
@@ -197,10 +199,9 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
 
 def _read(path: Path, train: Examples) -> Examples:
     """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
-    table = path.is_file() and path.suffix.lower() in ENDINGS
-    same = table and train.label in header(path)
+    same = is_table(path) and train.label in header(path)
     task = "regression" if same and train.numeric else "auto"
-    return read(path, label=train.label if same else "label", task=task)
+    return read(path, label=train.label if same else "label", kind=kind_as(path, train.kind), task=task)
 
 
 def _known(model: Model) -> str:
@@ -212,6 +213,8 @@ def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, di
     if source.kind == train.kind == "table":
         both, found = shared(source, train)
         return backbone_for(small, both), found
+    if source.kind == train.kind == "vector":
+        return backbone_for(small, together(source, train)), {}
     return backbone_for(small, source if source.kind == "text" else train), {}  # words are learned from a lot
 
 

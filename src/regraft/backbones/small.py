@@ -21,6 +21,7 @@ from regraft.preprocessing.columns import Columns
 from regraft.preprocessing.columns import learned as learned_columns
 from regraft.preprocessing.images import Images
 from regraft.preprocessing.subwords import Subwords, learned
+from regraft.preprocessing.vectors import Vectors, measured
 from regraft.preprocessing.waveform import Waveform
 from regraft.preprocessing.waveform import fitting as fitting_sound
 
@@ -30,7 +31,7 @@ _MOST_TOKENS = 128
 _LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
 
 
-_ARCHS = {"image": "conv", "audio": "conv", "text": "words", "table": "mlp"}
+_ARCHS = {"image": "conv", "audio": "conv", "text": "words", "table": "mlp", "vector": "mlp"}
 
 
 @settings
@@ -40,7 +41,7 @@ class Small(Backbone):
     ``conv``: three convolutions (one more for each doubling of the input above 32 pixels), each with batch norm, pooled
     to a grid of 2 x 2. The grid keeps some of where things are, which tiny pictures need: on 8 x 8 digits it is worth
     0.7 points over a global average. ``words``: embeddings of subwords and two convolutions over them. ``mlp``: two
-    hidden layers over the columns of a table.
+    hidden layers over the columns of a table, or over vectors.
     """
 
     arch: str = ""
@@ -53,8 +54,8 @@ class Small(Backbone):
     """How ``words`` reads text; its vocabulary is learned from the labelled target."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How ``conv`` reads recordings, which it sees as spectrograms; None where it sees pictures."""
-    table: Annotated[Columns, Choice("preprocessing")] = Columns()
-    """How ``mlp`` reads rows; what it knows of their columns is learned from the labelled target."""
+    table: Annotated[Columns | Vectors, Choice("preprocessing")] = Columns()
+    """How ``mlp`` reads rows or vectors; what it knows of their numbers is learned from the labelled target."""
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`."""
@@ -62,6 +63,8 @@ class Small(Backbone):
         if examples.kind == Waveform.kind and known.arch == "conv":
             hears = fitting_sound(examples.items)
             return replace(known, hears=hears, size=64 if frames(hears) >= 64 else 32)
+        if examples.kind == Vectors.kind and known.arch == "mlp":
+            return replace(known, table=measured(examples.items))
         super(Small, known).suited(examples)
         if known.arch == "words":
             text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
@@ -74,7 +77,7 @@ class Small(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, text, or rows."""
+        """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, text, rows, or vectors."""
         return {"words": self.text, "mlp": self.table}.get(self.arch) or self.hears or Images(size=self.size)
 
     @property
@@ -83,7 +86,9 @@ class Small(Backbone):
         if self.arch == "words":
             return f"text of up to {self.text.length} of {len(self.text.vocabulary)} subwords, learned from the target"
         if self.arch == "mlp":
-            return f"{self.table.shape[0]} numbers from {len(self.table.columns)} columns"
+            read = self.table
+            source = f" from {len(read.columns)} columns" if isinstance(read, Columns) else ""
+            return f"{read.shape[0]} numbers{source}"
         return f"{heard(self.hears)}{self.size} pixels"
 
     def build(self, pretrained: bool = True) -> Network:

@@ -13,7 +13,7 @@ from regraft.data.examples import Examples
 from regraft.data.splits import align_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
-from regraft.readers._base import read
+from regraft.readers._base import kind_as, read
 from regraft.runtime import detect
 
 
@@ -24,7 +24,7 @@ class Evaluate:
     run: Annotated[Path, "positional"]
     """The run's folder."""
     data: Path | None = None
-    """Folder with one folder of examples per class (the run's class names), or a CSV of paths and labels."""
+    """Folder with one folder of examples per class (the run's class names), a table, or a file of arrays."""
     label: str = "label"
     """The column of a table that holds the labels."""
     device: str = "auto"
@@ -43,7 +43,8 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     task = model.task
     assert task is not None  # every model that is loaded has one
     kind = "regression" if task.numeric else "classification"
-    found = read(options.data, at_least=1, label=options.label, task=kind)
+    like = kind_as(options.data, backbone.preprocess.kind)
+    found = read(options.data, at_least=1, label=options.label, task=kind, kind=like)
     examples = found if task.numeric else align_classes(Examples((), (), (), None, model.classes), found)
     holdout = whole(examples, decoded(examples, backbone.preprocess, runs.cache_folder()))
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)

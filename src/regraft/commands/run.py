@@ -30,13 +30,15 @@ class Run:
     """
 
     target: Path | None = None
-    """Folder with a folder of pictures (or sounds) per class, or a CSV with a column label and path, text or others."""
+    """Folder with a folder of pictures (or sounds) per class, a table with a column label, or a file of arrays."""
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
     """The column of tables that holds the labels."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
+    """What the examples are; auto: by the data."""
     test: Path | None = None
     """Labelled examples to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
@@ -143,9 +145,8 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
-    return Request(
-        options.target, options.test, options.unlabeled, options.shots, options.seed, options.label, options.task
-    )
+    where = (options.target, options.test, options.unlabeled)
+    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind)
 
 
 def _command(options: Run) -> str:

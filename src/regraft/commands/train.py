@@ -27,13 +27,15 @@ class Train:
     """
 
     data: Path | None = None
-    """Folder with one folder of pictures or recordings per class, or a CSV of paths and labels."""
+    """Folder with a folder of pictures (or sounds) per class, a table with a column label, or a file of arrays."""
     label: str = "label"
     """The column of a table that holds the labels."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
+    """What the examples are; auto: by the data."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"
@@ -75,15 +77,19 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
     if options.resume is not None:
         runs.only_resumes(to_plain(options), to_plain(Train()))
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
-        assert options.data is not None
-        return folder, options, read(options.data, label=options.label, task=options.task)
+        return folder, options, _read(options)
     if options.data is None:
         raise UserError("option 'data' is missing: regraft train --data DIR --backbone small")
     detect(options.device, options.precision)
-    examples = read(options.data, label=options.label, task=options.task)
+    examples = _read(options)
     backbone_for(options.backbone, examples).build(pretrained=False)
     plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
     return runs.create(options.out, options.data.resolve().stem, plain, "train"), options, examples
+
+
+def _read(options: Train) -> Examples:
+    assert options.data is not None
+    return read(options.data, label=options.label, task=options.task, kind=options.kind)
 
 
 def show(result: dict[str, Any]) -> str:

@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
 from regraft.core.errors import UserError
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, together
 
 Kind = Literal["number", "date", "category", "empty"]
 """What the values of a column are."""
 _MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 _DATES = ("%Y/%m/%d", "%d.%m.%Y")  # 3/4/2024 is left out: it is another day in another country
+_LAST = ("f", "F", "y", "Y")  # of an infinite number's name: most cells need not be looked at further
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -40,6 +41,11 @@ class Row:
 def cell(text: str) -> str:
     """The text of a cell; empty if that says that the value is missing."""
     return "" if text.lower() in _MISSING else text
+
+
+def infinite(text: str) -> bool:
+    """Whether a cell holds an infinite number."""
+    return text[-1:] in _LAST and text.lower().lstrip("+-") in ("inf", "infinity")
 
 
 def number(text: str) -> float | None:
@@ -109,10 +115,8 @@ def shared(source: Examples, target: Examples) -> tuple[Examples, dict[str, str]
     for whose, names, others in (("source", theirs, ours), ("target", ours, theirs)):
         lone = [name for name in names if name not in others]
         found |= {f"columns of the {whose} only, not used": _listed(lone)} if lone else {}
-    items = tuple(row.only(both) for row in (*source.items, *target.items))
-    count = tuple(str(i) for i in range(len(items)))
-    flat = Examples(count, (*source.digests, *target.digests), items, None, (), kind="table")
-    return flat, found
+    flat = together(source, target)
+    return replace(flat, items=tuple(row.only(both) for row in flat.items)), found
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,10 +33,11 @@ class Examples:
 
     ``kind``: of the raw material, such as ``image`` or ``text``. ``ids`` (N): unique and stable, for files the path
     relative to the root in posix form. ``digests`` (N): of the content, so equal examples have equal digests.
-    ``items`` (N): what is decoded: the path of a picture, a text, or a `columns.Row`. ``labels`` (N,): int64, indices
-    into ``classes``, or float64, numbers; None means withheld. ``groups`` (N): what must stay on one side of every
-    split (a patient, a video); None means that there are none. ``skipped``: the files that could not be examples.
-    ``notes``: what else the reader found, in words. ``label``: what the labels are called: the column of a table.
+    ``items`` (N): what is decoded: the path of a picture, a `members.Member`, a text, or a `columns.Row`. ``labels``
+    (N,): int64, indices into ``classes``, or float64, numbers; None means withheld. ``groups`` (N): what must stay on
+    one side of every split (a patient, a video); None means that there are none. ``skipped``: the files that could not
+    be examples. ``notes``: what else the reader found, in words. ``label``: what the labels are called: the column
+    of a table.
 
     Raises:
         ValueError: the lengths differ or a label is not an index into ``classes``.
@@ -125,3 +126,9 @@ class Examples:
     def fingerprint(self) -> str:
         """Of the contents, in order; not of labels and names, because what is decoded ignores them."""
         return hashlib.blake2b("".join(self.digests).encode(), digest_size=16).hexdigest()
+
+
+def together(one: Examples, other: Examples) -> Examples:
+    """The examples of both, of one kind, numbered afresh and without labels."""
+    count = tuple(str(i) for i in range(len(one) + len(other)))
+    return Examples(count, one.digests + other.digests, one.items + other.items, None, (), kind=one.kind)

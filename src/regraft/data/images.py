@@ -11,6 +11,7 @@ from PIL import Image
 
 from regraft.core.errors import UserError
 from regraft.data.examples import PICTURES
+from regraft.data.members import Member, opened
 
 _HEADERS = 200  # pictures whose size is looked at: enough for a median
 _UPRIGHT = {  # the EXIF orientation and what undoes it
@@ -25,61 +26,67 @@ _UPRIGHT = {  # the EXIF orientation and what undoes it
 _TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
 
 
-def decode(paths: Sequence[Path], size: int) -> np.ndarray:
+def decode(items: Sequence[Path | Member], size: int) -> np.ndarray:
     """Pictures as RGB, the short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
 
     Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
     JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
 
     Returns:
-        (N, size, size, 3) uint8, in the order of ``paths``.
+        (N, size, size, 3) uint8, in the order of ``items``.
 
     Raises:
         UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since.
     """
-    pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    pixels = np.empty((len(items), size, size, 3), dtype=np.uint8)
 
     def fill(i: int) -> None:
-        pixels[i] = _square(paths[i], size)
+        pixels[i] = _square(items[i], size)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
-        for _ in pool.map(fill, range(len(paths))):  # Pillow decodes and resizes without the interpreter lock
+        for _ in pool.map(fill, range(len(items))):  # Pillow decodes and resizes without the interpreter lock
             pass
     return pixels
 
 
-def native_size(paths: Sequence[Path]) -> int:
-    """The median short side in pixels, from the headers of at most 200 pictures spread over ``paths``.
+def native_size(items: Sequence[Path | Member]) -> int:
+    """The median short side in pixels, from the headers of at most 200 pictures spread over ``items``.
 
     Raises:
         UserError: a picture cannot be read.
         ValueError: there are no pictures.
     """
-    if not paths:
+    if not items:
         raise ValueError("no pictures to measure")
-    chosen = np.unique(np.linspace(0, len(paths) - 1, _HEADERS).astype(int))
+    chosen = np.unique(np.linspace(0, len(items) - 1, _HEADERS).astype(int))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return int(np.median([_short_side(paths[i]) for i in chosen]))
+        return int(np.median([_short_side(items[i]) for i in chosen]))
 
 
-def _square(path: Path, size: int) -> np.ndarray:
+def _square(item: Path | Member, size: int) -> np.ndarray:
     """One picture: (size, size, 3) uint8."""
     try:
-        with Image.open(path, formats=PICTURES) as picture:
+        with _open(item) as picture:
             drafted = picture.draft("RGB", (2 * size, 2 * size))
             picture.load()
             turn = _UPRIGHT.get(_orientation(picture))
             whole = _rgb(picture)
     except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
-        raise _unreadable(path, error) from error
+        raise _unreadable(item, error) from error
     # A reduced JPEG may end inside its last pixel; the box says where.
     width, height = drafted[1][2:] if drafted else whole.size
     short = min(width, height)
     left, top = (width - short) / 2, (height - short) / 2
     square = whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
     return np.asarray(square if turn is None else square.transpose(turn))
+
+
+def _open(item: Path | Member) -> Image.Image:
+    if isinstance(item, Member) and isinstance(item.content, np.ndarray):
+        return Image.fromarray(item.content)
+    return Image.open(opened(item), formats=PICTURES)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -107,13 +114,13 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _short_side(path: Path) -> int:
+def _short_side(item: Path | Member) -> int:
     try:
-        with Image.open(path, formats=PICTURES) as picture:
+        with _open(item) as picture:
             return min(picture.size)
     except Exception as error:  # as in _square
-        raise _unreadable(path, error) from error
+        raise _unreadable(item, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"the picture {path} cannot be read ({error or type(error).__name__}); restore it or remove it")
+def _unreadable(item: Path | Member, error: Exception) -> UserError:
+    return UserError(f"the picture {item} cannot be read ({error or type(error).__name__}); restore it or remove it")

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from regraft.core.errors import UserError
+from regraft.data.members import Member, opened
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg")
 """Endings of the files that are taken for recordings."""
@@ -22,7 +23,7 @@ _FINE = 1000  # of an odd ratio of rates, the filter would have a million taps; 
 _FULL = 32767  # the largest value of 16 bits
 
 
-def decode(paths: Sequence[Path], rate: int, length: int, ended: bool = False) -> np.ndarray:
+def decode(items: Sequence[Path | Member], rate: int, length: int, ended: bool = False) -> np.ndarray:
     """Recordings as ``length`` samples at ``rate`` hertz: channels averaged, longer ones cut to their middle.
 
     Shorter ones stand in the middle of zeros; or, if ``ended``, at the beginning, with `ENDED` where they have ended,
@@ -30,36 +31,36 @@ def decode(paths: Sequence[Path], rate: int, length: int, ended: bool = False) -
     which only files of floating point have, are clipped.
 
     Returns:
-        (N, length) int16, in the order of ``paths``.
+        (N, length) int16, in the order of ``items``.
 
     Raises:
         UserError: a recording cannot be read; readers list such recordings as skipped, so it changed since.
     """
-    found = np.full((len(paths), length), ENDED if ended else 0, dtype=np.int16)
+    found = np.full((len(items), length), ENDED if ended else 0, dtype=np.int16)
 
     def fill(i: int) -> None:
-        wave = _middle(_wave(paths[i], rate, length), length)
+        wave = _middle(_wave(items[i], rate, length), length)
         start = 0 if ended else (length - len(wave)) // 2
         found[i, : rate // 10 if ended else 0] = 0
         found[i, start : start + len(wave)] = np.rint(wave * _FULL).clip(-_FULL, _FULL)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(fill, range(len(paths))):
+        for _ in pool.map(fill, range(len(items))):
             pass
     return found
 
 
-def extents(paths: Sequence[Path]) -> np.ndarray:
-    """Seconds and sampling rate (n, 2), from the headers of at most 1000 recordings spread over ``paths``.
+def extents(items: Sequence[Path | Member]) -> np.ndarray:
+    """Seconds and sampling rate (n, 2), from the headers of at most 1000 recordings spread over ``items``.
 
     Raises:
         UserError: a recording cannot be read.
         ValueError: there are no recordings.
     """
-    if not paths:
+    if not items:
         raise ValueError("no recordings to measure")
-    chosen = np.unique(np.linspace(0, len(paths) - 1, _HEADERS).astype(int))
-    return np.array([_extent(paths[i]) for i in chosen])
+    chosen = np.unique(np.linspace(0, len(items) - 1, _HEADERS).astype(int))
+    return np.array([_extent(items[i]) for i in chosen])
 
 
 def library() -> Any:
@@ -75,11 +76,11 @@ def library() -> Any:
     return soundfile
 
 
-def _wave(path: Path, rate: int, length: int) -> np.ndarray:
+def _wave(item: Path | Member, rate: int, length: int) -> np.ndarray:
     """One recording (n,) at ``rate``; of a long one only somewhat more than the ``length`` in the middle."""
     reader = library()
     try:
-        with reader.SoundFile(path) as file:
+        with reader.SoundFile(opened(item)) as file:
             own, needed = file.samplerate, ceil(length * file.samplerate / rate)
             if file.frames > needed and file.seekable():
                 file.seek((file.frames - needed) // 2)
@@ -87,7 +88,7 @@ def _wave(path: Path, rate: int, length: int) -> np.ndarray:
                 needed = -1
             wave = file.read(needed, dtype="float32", always_2d=True).mean(1)
     except (reader.SoundFileError, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(item, error) from error
     wave = np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
     ratio = Fraction(rate, own).limit_denominator(_FINE)
     return wave if own == rate else resample_poly(wave, ratio.numerator, ratio.denominator)
@@ -98,15 +99,15 @@ def _middle(wave: np.ndarray, length: int) -> np.ndarray:
     return wave[start : start + length]
 
 
-def _extent(path: Path) -> tuple[float, int]:
+def _extent(item: Path | Member) -> tuple[float, int]:
     reader = library()
     try:
-        with reader.SoundFile(path) as file:
+        with reader.SoundFile(opened(item)) as file:
             return file.frames / file.samplerate, file.samplerate
     except (reader.SoundFileError, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(item, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
+def _unreadable(item: Path | Member, error: Exception) -> UserError:
     said = getattr(error, "error_string", "") or error
-    return UserError(f"the recording {path} cannot be read ({str(said).rstrip('.')}); restore it or remove it")
+    return UserError(f"the recording {item} cannot be read ({str(said).rstrip('.')}); restore it or remove it")

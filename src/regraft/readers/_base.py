@@ -30,13 +30,15 @@ class Reader(ABC):
     """Read labels; if not, whatever could tell them is ignored and every example is taken."""
     label: str = "label"
     """The column of a table that holds the labels."""
+    kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
+    """What the examples are; auto: by the data."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What labels are: classes, or numbers; auto: numbers if they are fractions of many values, else classes."""
 
     @staticmethod
     @abstractmethod
-    def matches(path: Path) -> bool:
-        """Whether this reader is the one for ``path``, which exists; cheap."""
+    def matches(path: Path, kind: str = "auto") -> bool:
+        """Whether this reader is the one for ``path``, which exists, if it is of ``kind``; cheap."""
 
     @abstractmethod
     def read(self, path: Path) -> Examples:
@@ -47,30 +49,27 @@ class Reader(ABC):
         """
 
 
-def read(
-    path: str | Path, labelled: bool = True, at_least: int = 2, label: str = "label", task: str = "auto"
-) -> Examples:
+def read(path: str | Path, at_least: int = 2, **options: Any) -> Examples:
     """The examples at ``path``, by whichever reader of the catalogue fits.
 
     Args:
         path: a folder or file.
-        labelled: whether labels are needed; if not, they are withheld.
         at_least: examples that each class needs, and classes (up to two): 2 to learn and judge, 1 for a test set.
-        label: the column of a table that holds the labels.
-        task: ``classification``, ``regression`` or ``auto``: what the labels are.
+        options: those of `Reader`: ``labelled`` (if not, labels are withheld), ``label``, ``kind``, ``task``.
 
     Raises:
         UserError: nothing is there (with the nearest name), no reader fits, or the examples do not do.
     """
     path = Path(path)
-    examples = _reader(path, {"labelled": labelled, "label": label.strip().lower(), "task": task}).read(path)
+    reader = _reader(path, options | {"label": options.get("label", "label").strip().lower()})
+    examples = reader.read(path)
     if not len(examples):
         raise UserError(_nothing(path, examples))
-    if labelled and task == "regression" and not examples.numeric:
+    if reader.labelled and reader.task == "regression" and not examples.numeric:
         raise UserError(f"{path} names classes by its folders; numbers to predict need a table with a column label")
     if examples.numeric:
         _check_numbers(path, examples, at_least)
-    elif labelled:
+    elif reader.labelled:
         _check_classes(path, examples, at_least)
     return examples
 
@@ -104,15 +103,30 @@ def natural(text: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], text
 
 
+def kind_as(path: Path, kind: str) -> str:
+    """``kind`` if the file ``path`` can be read as that, else ``auto``: what to read it as beside a target."""
+    return kind if path.is_file() and any(one.matches(path, kind) for one in _readers().values()) else "auto"
+
+
+def known(path: Path) -> bool:
+    """Whether ``path`` is there and some reader finds examples in it: it is a folder, table or file of arrays."""
+    return path.exists() and any(one.matches(path) for one in _readers().values())
+
+
+def _readers() -> dict[str, type[Reader]]:
+    return {name: catalog.find("readers", name) for name in catalog.names("readers")}
+
+
 def _reader(path: Path, options: dict[str, Any]) -> Reader:
     if not path.exists():
         raise UserError(_missing(path))
-    kinds = {name: catalog.find("readers", name) for name in catalog.names("readers")}
-    for name, kind in kinds.items():
-        if kind.matches(path):
-            reader: Reader = build(kind, options, f"readers/{name}")
+    for name, one in _readers().items():
+        if one.matches(path, options.get("kind", "auto")):
+            reader: Reader = build(one, options, f"readers/{name}")
             return reader
-    readable = "; ".join((kind.__doc__ or name).splitlines()[0].rstrip(".") for name, kind in kinds.items())
+    if options.get("kind", "auto") != "auto" and known(path):
+        raise UserError(f"{path} cannot be read as --kind {options['kind']}; leave that out, or give other data")
+    readable = "; ".join((one.__doc__ or name).splitlines()[0].rstrip(".") for name, one in _readers().items())
     what = f"a file of type {path.suffix!r}" if path.suffix else "a file without an ending"
     raise UserError(f"{path} is {what}, which no reader knows; give one of these instead: {readable}")
 

@@ -1,6 +1,7 @@
 """Files in folders, whatever they hold."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -11,9 +12,11 @@ import numpy as np
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples, Skipped
 from regraft.data.sounds import SOUNDS
+from regraft.readers._arrow import is_dataset
 from regraft.readers._base import natural
 
 _SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"})  # hidden files by other names
+_IDX = re.compile(r"[-.]idx\d(-[a-z]+)?(\.gz)?$")
 _ENOUGH = 10_000  # files whose endings tell what a folder holds
 
 
@@ -37,9 +40,16 @@ def in_folders(path: Path, labelled: bool, kind: str) -> Examples:
     return replace(listed, labels=labels, skipped=beside)
 
 
-def mostly_sounds(path: Path) -> bool:
-    """Whether more than half of the files below the folder ``path`` are recordings, by their endings."""
-    return sounding([file.name for file in islice(_files(path), _ENOUGH)])
+def is_idx(file: Path) -> bool:
+    """Whether a file is of the form of MNIST, by its name."""
+    return bool(_IDX.search(file.name.lower()))
+
+
+def holds_files(path: Path, kind: str, asked: str) -> bool:
+    """Whether ``path`` is a folder of files of ``kind``: the one ``asked`` for, or (``auto``) that of most."""
+    if asked not in ("auto", kind) or not path.is_dir() or is_dataset(path) or any(map(is_idx, path.iterdir())):
+        return False
+    return asked == kind or (kind == "audio") == sounding([file.name for file in islice(_files(path), _ENOUGH)])
 
 
 def sounding(names: Sequence[str]) -> bool:

@@ -9,13 +9,26 @@ from regraft.data.sounds import library
 
 _BLOCK = 2**20  # samples that are read at a time, so that an hour's recording does not fill the memory
 _STREAM = 2**31 - 2**16  # bytes from which on the size of a WAV file means that its writer did not know it
+_STARTS = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 _HIGHEST = 1_000_000  # hertz: more than any microphone gives
 _MISSING = 0.02  # share of the announced samples that may be missing: for MP3 the announcement is an estimate
 
 
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an opened file, which is then at its start."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def known_start(content: bytes) -> bool:
+    """Whether the first bytes are those of a recording's file."""
+    return content.startswith(_STARTS) and content[8:12] != b"WEBP"  # pictures that start as WAV files do
+
+
 def fault(file: BinaryIO) -> str:
     """Why ``file`` is not a readable recording; empty if it is one."""
-    reader, size = library(), os.fstat(file.fileno()).st_size
+    reader, size = library(), size_of(file)
     if not size:
         return "empty file"
     start = file.read(12)
@@ -23,8 +36,7 @@ def fault(file: BinaryIO) -> str:
     try:
         sound = reader.SoundFile(file)
     except (reader.SoundFileError, TypeError):  # TypeError: a .raw file, which does not say what it holds
-        known = start[:4] in (b"RIFF", b"fLaC", b"OggS") or start[:3] == b"ID3"
-        return "corrupt or truncated recording" if known else "not a recording"
+        return "corrupt or truncated recording" if known_start(start) else "not a recording"
     announced = int.from_bytes(start[4:8], "little") + 8
     if start[:4] == b"RIFF" and size + 1 < announced < _STREAM:  # one more: a last byte of padding is often left out
         return f"corrupt or truncated recording: {size} of {announced} bytes"

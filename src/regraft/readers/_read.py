@@ -14,7 +14,9 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from regraft.data.examples import PICTURES, Examples, Skipped
+from regraft.data.members import Member, opened
 from regraft.readers import _hear
+from regraft.readers._hear import size_of
 
 LARGEST = 178_956_970  # pixels: where Pillow, too, takes a picture for an attack (twice its MAX_IMAGE_PIXELS)
 _TOO_LARGE = f"larger than {LARGEST // 10**6} megapixels; make it smaller"
@@ -33,23 +35,28 @@ def checked(listed: Examples) -> Examples:
     """
     results = _examine(listed.items, {"image": _fault, "audio": _hear.fault}[listed.kind])
     good = [i for i, (_, fault) in enumerate(results) if not fault]
-    bad = tuple(Skipped(path, fault) for path, (_, fault) in zip(listed.items, results, strict=True) if fault)
+    bad = tuple(_skipped(item, fault) for item, (_, fault) in zip(listed.items, results, strict=True) if fault)
     filled = replace(listed, digests=tuple(digest for digest, _ in results)).take(good)
     return replace(filled, skipped=listed.skipped + bad)
 
 
-def _examine(paths: Sequence[Path], fault: Callable[[BinaryIO], str]) -> list[tuple[str, str]]:
+def _skipped(item: Path | Member, fault: str) -> Skipped:
+    return Skipped(item, fault) if isinstance(item, Path) else Skipped(item.path, f"number {item.place}: {fault}")
+
+
+def _examine(items: Sequence[Path | Member], fault: Callable[[BinaryIO], str]) -> list[tuple[str, str]]:
     """Digest and fault of each file, as ``fault`` finds it; one of the two is empty."""
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
-        return list(pool.map(partial(_check, fault), paths))
+        return list(pool.map(partial(_check, fault), items))
 
 
-def _check(examine: Callable[[BinaryIO], str], path: Path) -> tuple[str, str]:
+def _check(examine: Callable[[BinaryIO], str], item: Path | Member) -> tuple[str, str]:
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait forever
+        if isinstance(item, Path) and item.exists() and not item.is_file():  # opening a pipe would wait forever
             return "", "not a regular file"
-        with path.open("rb") as file:
+        inside = opened(item)
+        with inside.open("rb") if isinstance(inside, Path) else inside as file:
             fault = examine(file)
             if fault:
                 return "", fault
@@ -61,7 +68,7 @@ def _check(examine: Callable[[BinaryIO], str], path: Path) -> tuple[str, str]:
 
 def _fault(file: BinaryIO) -> str:
     """Why ``file`` is not a readable picture; empty if it is one."""
-    if not os.fstat(file.fileno()).st_size:
+    if not size_of(file):
         return "empty file"
     try:
         with Image.open(file, formats=PICTURES) as picture:

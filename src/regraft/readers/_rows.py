@@ -1,28 +1,36 @@
-"""Rows of a table file, as text."""
+"""Rows of a table, as text, whatever file they come from."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from regraft.core.errors import UserError
+from regraft.data.members import Member
+from regraft.readers import _arrow, _csv, _json_lines
+from regraft.readers._cells import text_of
 
-ENDINGS = (".csv", ".tsv")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of the file ``path`` that are not blank.
+    """The rows of the file or folder ``path`` that are not blank.
 
-    ``columns``: their names, stripped and in lower case. ``numbers`` (N): the line that each row ends on, the header
-    being line 1. ``cells`` (N): by column name, stripped; a row that is too short has empty ones.
+    ``columns``: their names, stripped and in lower case. ``numbers`` (N): of CSV files the line that each row ends on,
+    the header being line 1; of JSON lines the line; else counted from 1. ``cells`` (N): by column name; texts, stripped
+    and empty where nothing is, or `Member`s. ``nested``: columns with lists or objects, whose cells are empty, and the
+    first row with one.
     """
 
     path: Path
     columns: tuple[str, ...]
     numbers: tuple[int, ...]
-    cells: tuple[dict[str, str], ...]
+    cells: tuple[dict[str, Any], ...]
+    nested: Mapping[str, int] = field(default_factory=dict)
 
     def need(self, *names: str) -> None:
         """Refuse a table without these columns, or a row without a value in one of them.
@@ -33,59 +41,76 @@ class Rows:
         for name in names:
             if name not in self.columns:
                 raise UserError(_no_column(self.path, name, self.columns))
+        self.need_single(*names)
         for number, cell in zip(self.numbers, self.cells, strict=True):
             for name in names:
                 if not cell[name]:
                     raise UserError(f"row {number} of {self.path} has no {name}; fill it in or remove the row")
 
+    def need_single(self, *names: str) -> None:
+        """Refuse lists, objects and bytes in these columns.
 
-def load(path: Path, strict: bool = False) -> Rows:
-    """All rows of a CSV file with a header; commas, semicolons and tabs separate, a byte-order mark is fine.
+        Raises:
+            UserError: names the first row with one.
+        """
+        for name in names:
+            if name in self.nested:
+                raise UserError(
+                    f"row {self.nested[name]} of {self.path} has a list, an object or bytes for its {name}; give one "
+                    f"text, number or date, or remove the column"
+                )
+
+
+def is_table(path: Path) -> bool:
+    """Whether ``path`` is a file or folder whose rows can be loaded, by its ending or the files in it; cheap."""
+    return (path.is_file() and path.suffix.lower() in ENDINGS) or _arrow.is_dataset(path)
+
+
+def load(path: Path, strict: bool = False, limit: int | None = None) -> Rows:
+    """All rows of a table, or the first ``limit``.
 
     ``strict``: every column is read, so cells without a column and columns of one name are not ignored.
 
     Raises:
-        UserError: it is not CSV in UTF-8; names the row.
+        UserError: it is damaged or not what its ending says; names the row or line where there is one.
     """
-    lines = _lines(path)
-    _, header = next(lines, (1, []))
-    columns = tuple(name.strip().lower() for name in header)
+    lines = _rows(path, strict)
+    columns = tuple(name.strip().lower() for name in next(lines, (1, []))[1])
     if strict:
         _check_names(path, columns)
+    nested: dict[str, int] = {}
     numbers, cells = [], []
-    for number, row in lines:
-        if strict and any(cell.strip() for cell in row[len(columns) :]):
-            raise UserError(
-                f"row {number} of {path} has {len(row)} cells, but the header names {len(columns)} columns; "
-                f"correct that row (text with a separator in it needs quotes)"
-            )
+    for number, row in islice(lines, limit):
         numbers.append(number)
-        cells.append({name: row[i].strip() if i < len(row) else "" for i, name in enumerate(columns)})
-    return Rows(path, columns, tuple(numbers), tuple(cells))
+        texts = [value if isinstance(value, str | Member) else text_of(value) for value in row]
+        for name, text in zip(columns, texts, strict=True):
+            if text is None:
+                nested.setdefault(name, number)
+        cells.append({name: text or "" for name, text in zip(columns, texts, strict=True)})
+    return Rows(path, columns, tuple(numbers), tuple(cells), nested)
 
 
 def header(path: Path) -> tuple[str, ...]:
     """The names of the columns; none where the file cannot be read, which `load` will complain about."""
     try:
-        return tuple(name.strip().lower() for name in next(_lines(path), (1, []))[1])
-    except UserError:
+        status = path.stat()
+        return _header(path, status.st_mtime_ns, status.st_size)
+    except (UserError, OSError):
         return ()
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every line that is not blank."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
-            yield from ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text in UTF-8 (byte {error.start}); save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise UserError(f"row {reader.line_num} of {path} is not valid CSV: {error}; correct that row") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened: {error.strerror}; check its permissions") from error
+@lru_cache(maxsize=8)
+def _header(path: Path, changed: int, size: int) -> tuple[str, ...]:
+    """Remembered while the file is as it was: every reader of tables asks."""
+    return load(path, limit=0).columns
+
+
+def _rows(path: Path, strict: bool) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The names of the columns, then the values of each row; each with its number."""
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
+        return _csv.rows(path, strict)
+    return _json_lines.rows(path) if ending in (".jsonl", ".ndjson") else _arrow.rows(path)
 
 
 def _check_names(path: Path, columns: Sequence[str]) -> None:

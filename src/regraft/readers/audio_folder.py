@@ -5,7 +5,7 @@ from pathlib import Path
 from regraft.core.config import settings
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader
-from regraft.readers._folders import in_folders, mostly_sounds
+from regraft.readers._folders import holds_files, in_folders
 from regraft.readers._read import checked
 
 
@@ -18,9 +18,9 @@ class AudioFolder(Reader):
     """
 
     @staticmethod
-    def matches(path: Path) -> bool:
+    def matches(path: Path, kind: str = "auto") -> bool:
         """A folder, if most files in it are recordings."""
-        return path.is_dir() and mostly_sounds(path)
+        return holds_files(path, "audio", kind)
 
     def read(self, path: Path) -> Examples:
         """The recordings below ``path``.

@@ -5,22 +5,22 @@ from pathlib import Path
 from regraft.core.config import settings
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader
-from regraft.readers._paths import in_table, lists_sounds
+from regraft.readers._paths import in_table, lists_files
 from regraft.readers._read import checked
 
 
 @settings
 class AudioTable(Reader):
-    """A CSV file with a header and the columns path (of wav, flac, mp3 or ogg files) and label (or what --label names).
+    """A CSV file (or TSV, JSON lines, Parquet) with the columns path (of recordings) and label (or what --label names).
 
     A column ``group`` keeps examples together in every split: the recordings of one speaker, for instance. Everything
     else is as in tables of pictures.
     """
 
     @staticmethod
-    def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv and lists recordings, by the endings of most of them."""
-        return lists_sounds(path)
+    def matches(path: Path, kind: str = "auto") -> bool:
+        """A table that lists or holds recordings, by the endings or first bytes of most of them."""
+        return lists_files(path, "audio", kind)
 
     def read(self, path: Path) -> Examples:
         """The recordings that ``path`` lists.

@@ -1,31 +1,32 @@
 """Examples that are rows of a table."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from regraft.core.config import settings
-from regraft.data.columns import Row, cell, kind_of, mixed
+from regraft.data.columns import Row, cell, infinite, kind_of, mixed
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader, targets
-from regraft.readers._rows import ENDINGS, Rows, header, load
+from regraft.readers._rows import Rows, header, is_table, load
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @settings
 class Table(Reader):
-    """A CSV file with a header, a column label (or what --label names), and neither path nor text: an example a row.
+    """A CSV file (or TSV, JSON lines, Parquet) with a column label and neither path nor text: an example a row.
 
-    The other columns are what is known of an example: numbers, dates and categories; empty cells, ?, NA and nan are
-    missing values. A column ``group`` keeps rows together in every split (an empty one stands alone). A column without
-    a name, such as the numbers of the rows, is ignored. Commas, semicolons and tabs separate.
+    ``--label`` names another column. The other columns are what is known of an example: numbers, dates and categories;
+    empty cells, ?, NA and nan are missing values. A column ``group`` keeps rows together in every split (an empty one
+    stands alone). A column without a name, such as the numbers of the rows, is ignored. In CSV files commas, semicolons
+    and tabs separate.
     """
 
     @staticmethod
-    def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv and has neither a column path nor a column text."""
-        return path.is_file() and path.suffix.lower() in ENDINGS and not {"path", "text"} & set(header(path))
+    def matches(path: Path, kind: str = "auto") -> bool:
+        """A table that has neither a column path nor a column text, unless one is asked for."""
+        return is_table(path) and (kind == "table" or (kind == "auto" and not {"path", "text"} & set(header(path))))
 
     def read(self, path: Path) -> Examples:
         """The rows of ``path``.
@@ -38,9 +39,11 @@ class Table(Reader):
         used = [name for name in table.columns if name and name not in (self.label, "group")]
         if not table.columns or _pictures(table, used):
             table.need("path")
+        table.need_single(*used)
         if self.labelled:
             table.need(self.label)
-        rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
+        endless = {name for name in used if _endless([cells[name] for cells in table.cells])}
+        rows = tuple(Row(tuple((name, _cell(cells[name], name in endless)) for name in used)) for cells in table.cells)
         labels, classes = (
             targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
         )
@@ -49,7 +52,7 @@ class Table(Reader):
         groups = (
             tuple(cells["group"] or name for cells, name in zip(table.cells, ids, strict=True)) if grouped else None
         )
-        digests, notes = tuple(_digest(row) for row in rows), _notes(rows, used)
+        digests, notes = tuple(_digest(row) for row in rows), _notes(rows, used, endless)
         return Examples(ids, digests, rows, labels, classes, groups, (), "table", notes, self.label)
 
 
@@ -63,12 +66,23 @@ def _pictures(table: Rows, used: Sequence[str]) -> bool:
     return any(table.cells and all(c[n].lower().endswith(_PICTURES) for c in table.cells) for n in used)
 
 
-def _notes(rows: Sequence[Row], used: Sequence[str]) -> tuple[str, ...]:
-    found = []
+def _endless(texts: Sequence[str]) -> bool:
+    """Whether a column of numbers has infinite ones among them."""
+    finite = [text for text in texts if not infinite(text)]
+    return len(finite) < len(texts) and kind_of(map(cell, finite)) in ("number", "empty")
+
+
+def _cell(text: str, endless: bool) -> str:
+    return "" if endless and infinite(text) else cell(text)
+
+
+def _notes(rows: Sequence[Row], used: Sequence[str], endless: Collection[str]) -> tuple[str, ...]:
+    found = [f"column {name!r} has infinite numbers, which count as missing values" for name in used if name in endless]
     for name in used:
         texts = [row.values[name] for row in rows]
-        if kind_of(texts) == "empty":
+        kind = kind_of(texts)
+        if kind == "empty":
             found.append(f"column {name!r} has no values and is not used")
-        elif kind_of(texts) == "category" and mixed(texts):
+        elif kind == "category" and mixed(texts):
             found.append(f"column {name!r} mixes numbers and words ({mixed(texts)!r}); its values are categories")
     return tuple(found)

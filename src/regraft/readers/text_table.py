@@ -1,17 +1,18 @@
 """Texts listed in a table."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from regraft.core.config import settings
 from regraft.data.examples import Examples, Skipped
 from regraft.readers._base import Reader, targets
-from regraft.readers._rows import ENDINGS, Rows, header, load
+from regraft.readers._rows import header, is_table, load
 
 
 @settings
 class TextTable(Reader):
-    """A CSV file with a header and the columns text and label (or what --label names).
+    """A CSV file (or TSV, JSON lines, Parquet) with the columns text and label (or what --label names).
 
     A column ``group`` keeps texts together in every split (an empty one stands alone); other columns are ignored.
     Commas, semicolons and tabs separate; a byte-order mark is fine. Rows without a text are skipped. Texts are in the
@@ -19,9 +20,9 @@ class TextTable(Reader):
     """
 
     @staticmethod
-    def matches(path: Path) -> bool:
-        """A file that ends in .csv or .tsv and has a column text."""
-        return path.is_file() and path.suffix.lower() in ENDINGS and "text" in header(path)
+    def matches(path: Path, kind: str = "auto") -> bool:
+        """A table that has a column text."""
+        return kind in ("auto", "text") and is_table(path) and "text" in header(path)
 
     def read(self, path: Path) -> Examples:
         """The texts that ``path`` lists.
@@ -31,7 +32,7 @@ class TextTable(Reader):
         """
         table = load(path)
         kept = [i for i, cell in enumerate(table.cells) if cell["text"]]
-        full = Rows(path, table.columns, tuple(table.numbers[i] for i in kept), tuple(table.cells[i] for i in kept))
+        full = replace(table, numbers=tuple(table.numbers[i] for i in kept), cells=tuple(table.cells[i] for i in kept))
         full.need(*((self.label,) if self.labelled else ()))
         empty = sorted(set(table.numbers) - set(full.numbers))
         texts = tuple(cell["text"] for cell in full.cells)

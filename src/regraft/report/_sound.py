@@ -10,21 +10,22 @@ from PIL import Image
 from scipy.signal import spectrogram
 
 from regraft.data import sounds
+from regraft.data.members import Member
 
 RATE, LONGEST = 16000, 6.0
 """Samples a second, one of those that MP3 has; seconds from the middle of a longer recording."""
 _RANGE = 60.0  # decibels below the loudest moment that are drawn
 
 
-def heard(file: Path) -> tuple[np.ndarray, float]:
+def heard(item: Path | Member) -> tuple[np.ndarray, float]:
     """The recording as the report has it, samples (n,) in [-1, 1] at `RATE`; and the highest frequency in it.
 
     Raises:
         UserError: it cannot be read.
     """
-    seconds, rate = sounds.extents([file])[0]
+    seconds, rate = sounds.extents([item])[0]
     length = max(1, round(min(seconds, LONGEST) * RATE))
-    return np.asarray(sounds.decode([file], RATE, length)[0] / 32767, dtype=np.float32), min(rate, RATE) / 2
+    return np.asarray(sounds.decode([item], RATE, length)[0] / 32767, dtype=np.float32), min(rate, RATE) / 2
 
 
 def drawn(wave: np.ndarray, highest: float, side: int) -> Image.Image:

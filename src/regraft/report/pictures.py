@@ -11,6 +11,8 @@ from PIL import Image
 
 from regraft.core.errors import UserError
 from regraft.data.images import decode, native_size
+from regraft.data.members import Member
+from regraft.readers._again import member
 from regraft.report._load import Folder
 
 SIDE, EACH = 160, 10
@@ -132,19 +134,22 @@ def _example(folder: Folder, index: int) -> Example | None:
     mean = folder.chosen.mean(0)[index]
     scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
     best = int(mean.argmax())
+    item = Path(item).name if folder.holdout.kind == "vector" else item
     true, answer = classes[folder.holdout.targets[index]], classes[best]
     return Example(item, true, answer, scratch, float(mean[best]), thumbnail, sound)
 
 
-def _found(folder: Folder, item: str) -> Path:
-    """The file, which may have moved together with the target."""
-    return Path(item) if Path(item).is_file() else Path(folder.result.data.target) / item
+def _found(folder: Folder, item: str) -> Path | Member:
+    """The file, which may have moved together with the target, or the part of one."""
+    assert folder.holdout is not None
+    file = Path(item) if Path(item).exists() else Path(folder.result.data.target) / item
+    return member(str(file), folder.holdout.kind) or file
 
 
-def _picture(file: Path) -> tuple[Image.Image, str]:
+def _picture(item: Path | Member) -> tuple[Image.Image, str]:
     """Square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
-    side = native_size([file])
-    pixels = decode([file], min(side, SIDE))[0]
+    side = native_size([item])
+    pixels = decode([item], min(side, SIDE))[0]
     if side > SIDE // 2:
         return Image.fromarray(pixels), ""
     tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
@@ -152,10 +157,10 @@ def _picture(file: Path) -> tuple[Image.Image, str]:
     return tiny, ""
 
 
-def _recording(file: Path) -> tuple[Image.Image, str]:
+def _recording(item: Path | Member) -> tuple[Image.Image, str]:
     from regraft.report import _sound  # the library for signals takes half a second to import
 
-    wave, highest = _sound.heard(file)
+    wave, highest = _sound.heard(item)
     return _sound.drawn(wave, highest, SIDE), _sound.uri(wave)
 
 

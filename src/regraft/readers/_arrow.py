@@ -1,0 +1,128 @@
+"""The rows of Parquet files, and of folders that the library `datasets` of Hugging Face saves or downloads."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from regraft.core.errors import UserError
+from regraft.data.members import Member
+
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")
+_BATCH = 1000  # rows that are converted at a time
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether ``path`` is a folder with Arrow or Parquet files, as ``save_to_disk`` or a download leaves them."""
+    return path.is_dir() and ((path / "dataset_dict.json").exists() or bool(_files(path)))
+
+
+def rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The names of the columns, then the values of every row; each with its number, from 1.
+
+    Classes come by their names, pictures and recordings as a `Member`, or as the path of their file if that is all
+    there is. The first column of them is called ``path`` unless there is such a column.
+
+    Raises:
+        UserError: the library is missing, a file is damaged, or a folder holds several parts of a data set.
+    """
+    arrow = _library()
+    parts = _parts(path)
+    number = 0
+    try:
+        for i, part in enumerate(parts):
+            schema, batches = _opened(part)
+            if not i:
+                yield 0, _named(schema)
+            for batch in batches:
+                columns = [_values(batch.column(k), schema.field(k), _feature(schema, k)) for k in range(len(schema))]
+                for row in zip(*columns, strict=True):
+                    number += 1
+                    yield number, [Member(path, number, v) if isinstance(v, bytes) else v for v in row]
+    except (arrow.ArrowException, OSError, StopIteration) as error:
+        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(f"{part} is no {part.suffix[1:]} file, or a damaged one ({said}); restore it") from error
+
+
+def _library() -> Any:
+    """The library, which has no types; its parts are loaded with it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return [import_module(name) for name in ("pyarrow.ipc", "pyarrow.parquet", "pyarrow")][-1]
+    except ImportError as error:
+        raise UserError("Parquet and Arrow files need the extra 'arrow': pip install 'regraft[arrow]'") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files with rows, of whatever part."""
+    state = folder / "state.json"
+    if state.exists():
+        return [folder / one["filename"] for one in json.loads(state.read_text(encoding="utf-8"))["_data_files"]]
+    within = (folder, folder / "data") if (folder / "data").is_dir() else (folder,)
+    return next((found for place in within if (found := sorted(place.glob("*.parquet")))), [])
+
+
+def _parts(path: Path) -> list[Path]:
+    """The files to read, which belong together."""
+    if path.is_file():
+        return [path]
+    splits = path / "dataset_dict.json"
+    if splits.exists():
+        several, what = json.loads(splits.read_text(encoding="utf-8"))["splits"], "folders"
+    else:
+        shards = [_SHARD.fullmatch(file.stem) for file in _files(path)]
+        several, what = sorted({shard[1] for shard in shards if shard}), "parts, in a folder of its own"
+    if len(several) > 1 or what == "folders":
+        raise UserError(f"{path} holds parts of a data set, {', '.join(map(repr, several))}; give one of those {what}")
+    return _files(path)
+
+
+def _opened(file: Path) -> tuple[Any, Iterator[Any]]:
+    """The schema of a file and its batches of rows, which are read one by one."""
+    arrow = _library()
+    if file.suffix == ".arrow":
+        stream = arrow.ipc.open_stream(arrow.memory_map(str(file)))
+        return stream.schema, iter(stream)
+    parquet = arrow.parquet.ParquetFile(file)
+    return parquet.schema_arrow, parquet.iter_batches(_BATCH)
+
+
+def _feature(schema: Any, k: int) -> dict[str, Any]:
+    """What `datasets` says of a column; nothing if another program wrote the file."""
+    said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    found = said.get("info", {}).get("features", {}).get(schema.field(k).name, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _inside(field: Any) -> bool:
+    """Whether a column holds files: bytes, or bytes beside a path."""
+    types = _library().types
+    kind = field.type
+    return types.is_binary(kind) or (
+        types.is_struct(kind) and {"bytes", "path"} <= {kind[i].name for i in range(len(kind))}
+    )
+
+
+def _named(schema: Any) -> list[str]:
+    names = list(schema.names)
+    files = [name for name in names if _inside(schema.field(name))]
+    return ["path" if name == files[0] else name for name in names] if files and "path" not in names else names
+
+
+def _values(column: Any, field: Any, feature: dict[str, Any]) -> list[Any]:
+    """The values of a column as Python's own."""
+    arrow = _library()
+    if arrow.types.is_timestamp(field.type) and field.type.unit == "ns":  # Python's own times have microseconds
+        column = column.cast(arrow.timestamp("us", field.type.tz), safe=False)
+    found = column.to_pylist()
+    if feature.get("_type") == "ClassLabel" and feature.get("names"):
+        classes = feature["names"]
+        return [classes[value] if value is not None and 0 <= value < len(classes) else None for value in found]
+    if _inside(field) and not arrow.types.is_binary(field.type):
+        return [value and (value["bytes"] or value["path"]) for value in found]
+    return found

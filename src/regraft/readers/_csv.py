@@ -1,0 +1,44 @@
+"""The rows of CSV files."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from regraft.core.errors import UserError
+
+
+def rows(path: Path, strict: bool) -> Iterator[tuple[int, list[str]]]:
+    """The header, then every row that is not blank, as cells; each with the line that it ends on, the header's being 1.
+
+    Commas, semicolons and tabs separate, a byte-order mark is fine. A row that is too short has empty cells at its end;
+    one that is too long is cut, or refused if ``strict``.
+
+    Raises:
+        UserError: it is not CSV in UTF-8; names the row.
+    """
+    lines = _lines(path)
+    first, header = next(lines, (1, []))
+    yield first, header
+    for number, row in lines:
+        if strict and any(cell.strip() for cell in row[len(header) :]):
+            raise UserError(
+                f"row {number} of {path} has {len(row)} cells, but the header names {len(header)} columns; "
+                f"correct that row (text with a separator in it needs quotes)"
+            )
+        yield number, [row[i].strip() if i < len(row) else "" for i in range(len(header))]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every line that is not blank."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
+            yield from ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8 (byte {error.start}); save it as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"row {reader.line_num} of {path} is not valid CSV: {error}; correct that row") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be opened: {error.strerror}; check its permissions") from error
