@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from regraft.backbones._carried import Carried
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -21,8 +22,11 @@ class Network(nn.Module):
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
-    parameters lie deeper. ``tempo``: factor on its learning rates.
+    parameters lie deeper. ``tempo``: factor on its learning rates. ``carried``: what a weights file gave to it, None
+    where its weights came from elsewhere.
     """
+
+    carried: Carried | None = None
 
     def __init__(
         self, stages: Sequence[nn.Module], feature_dim: int, blocks: Sequence[nn.Module] | None = None

@@ -8,17 +8,16 @@ from torch import Tensor, nn
 from regraft.backbones._base import Network
 
 
-def decompose(network: nn.Module, size: int) -> Network:
-    """``network``, from inputs (B, 3, S, S) to pooled features (B, D), as a chain of stages.
+def decompose(network: nn.Module, x: Tensor) -> Network:
+    """``network``, from inputs like ``x`` (B, C, S, S) to pooled features (B, D), as a chain of stages.
 
-    The children, in the order in which the library lists them, are tried as a chain on random pictures, with pooling
+    The children, in the order in which the library lists them, are tried as a chain on these pictures, with pooling
     and flattening, which many networks do between modules, put in where it may belong. A chain that gives the
     network's own numbers is the network. If none does, the whole is one stage, and its children only say what lies
     deeper.
     """
     was = network.training
     network.eval()
-    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     parts = _flatten(network)
     with torch.no_grad():
         wanted = network(x)

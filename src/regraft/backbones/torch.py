@@ -9,10 +9,11 @@ from torch import nn
 
 from regraft.backbones import _code
 from regraft.backbones._base import Backbone
+from regraft.backbones._carried import Carried
 from regraft.backbones._foreign import Foreign
 from regraft.backbones._sizes import USUAL, accepted, worth
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
-from regraft.backbones._weights import CONVENTIONS, carry_all, read
+from regraft.backbones._weights import CONVENTIONS, carry_all
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -82,12 +83,9 @@ class Torch(Foreign):
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
-        network = self._trained()
+        network, carried = self._trained()
         name = classifier(network, _pictures(self.pictures.size))
-        if name is None or self.weights is None:
-            return None
-        own, found = network.state_dict()[f"{name}.weight"], read(self.weights).get(f"{name}.weight")
-        return None if found is None or found.shape != own.shape else Tapped(network, name, after=True)
+        return None if name is None or not carried.recognises else Tapped(network, name, after=True)
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`: the code stays where it is."""
@@ -106,7 +104,7 @@ class Torch(Foreign):
             )
         return self
 
-    def _trained(self) -> nn.Module:
+    def _trained(self) -> tuple[nn.Module, Carried]:
         if self.weights is None:
             raise UserError(f"source 'torch:{self.arch}' has no weights; name a file: torch:{self.arch}@WEIGHTS")
         network, again = self.bare(False), self.bare(False)
@@ -117,8 +115,7 @@ class Torch(Foreign):
                 "compared with, needs random ones: load no weights and set no seed in it"
             )
         name = classifier(network, _pictures(self.pictures.size))
-        carry_all(network, self.weights, () if name is None else (f"{name}.",))
-        return network
+        return network, carry_all(network, self.weights, () if name is None else (f"{name}.",))
 
     def _sizes(self, most: int) -> tuple[int, ...]:
         network = self.bare(False)

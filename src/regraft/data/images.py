@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
+from regraft.data.channels import USUAL, planes
 from regraft.data.examples import PICTURES
 
 _HEADERS = 200  # pictures whose size is looked at: enough for a median
@@ -25,22 +26,25 @@ _UPRIGHT = {  # the EXIF orientation and what undoes it
 _TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
 
 
-def decode(paths: Sequence[Path], size: int) -> np.ndarray:
-    """Pictures as RGB, the short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
+def decode(paths: Sequence[Path], size: int, channels: int = 3) -> np.ndarray:
+    """Pictures as RGB, or as grey if ``channels`` is 1, or with all their channels if that is how many they have.
+
+    The short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
 
     Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
     JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
 
     Returns:
-        (N, size, size, 3) uint8, in the order of ``paths``.
+        (N, size, size, channels) uint8, in the order of ``paths``.
 
     Raises:
-        UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since.
+        UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since. Or it has
+            more channels than ``channels``, or fewer.
     """
-    pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    pixels = np.empty((len(paths), size, size, channels), dtype=np.uint8)
 
     def fill(i: int) -> None:
-        pixels[i] = _square(paths[i], size)
+        pixels[i] = _square(paths[i], size, channels)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
@@ -64,22 +68,40 @@ def native_size(paths: Sequence[Path]) -> int:
         return int(np.median([_short_side(paths[i]) for i in chosen]))
 
 
-def _square(path: Path, size: int) -> np.ndarray:
-    """One picture: (size, size, 3) uint8."""
+def _square(path: Path, size: int, channels: int) -> np.ndarray:
+    """One picture: (size, size, channels) uint8."""
+    drafted = None
     try:
-        with Image.open(path, formats=PICTURES) as picture:
-            drafted = picture.draft("RGB", (2 * size, 2 * size))
-            picture.load()
-            turn = _UPRIGHT.get(_orientation(picture))
-            whole = _rgb(picture)
+        array = planes(path)
+        if array is not None and array.shape[2] in USUAL:
+            turn, whole = None, _rgb(Image.fromarray(array.squeeze()))
+        elif array is None:
+            with Image.open(path, formats=PICTURES) as picture:
+                drafted = picture.draft("RGB", (2 * size, 2 * size))
+                picture.load()
+                turn = _UPRIGHT.get(_orientation(picture))
+                whole = _rgb(picture)
+    except UserError:
+        raise
     except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
         raise _unreadable(path, error) from error
+    many = 0 if array is None or array.shape[2] in USUAL else array.shape[2]
+    if many != channels and (many or channels > 3):
+        raise UserError(f"the picture {path} has {many or 3} channels, but {channels} are wanted here; give others")
+    if array is not None and many:
+        return np.stack([np.asarray(_cut(Image.fromarray(plane), size)) for plane in np.moveaxis(array, 2, 0)], 2)
     # A reduced JPEG may end inside its last pixel; the box says where.
-    width, height = drafted[1][2:] if drafted else whole.size
+    square = _cut(whole if channels == 3 else whole.convert("L"), size, drafted[1][2:] if drafted else None)
+    upright = np.asarray(square if turn is None else square.transpose(turn))
+    return upright if channels == 3 else upright[..., None]
+
+
+def _cut(whole: Image.Image, size: int, corner: tuple[float, float] | None = None) -> Image.Image:
+    """The centre of a picture that ends at ``corner`` (None: at its end), square and resized."""
+    width, height = corner or whole.size
     short = min(width, height)
     left, top = (width - short) / 2, (height - short) / 2
-    square = whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
-    return np.asarray(square if turn is None else square.transpose(turn))
+    return whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -109,6 +131,9 @@ def _orientation(picture: Image.Image) -> int:
 
 def _short_side(path: Path) -> int:
     try:
+        array = planes(path)
+        if array is not None:
+            return min(array.shape[:2])
         with Image.open(path, formats=PICTURES) as picture:
             return min(picture.size)
     except Exception as error:  # as in _square

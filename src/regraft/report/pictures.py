@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
+from regraft.data.channels import channels_of
 from regraft.data.images import decode, native_size
 from regraft.report._load import Folder
 
@@ -136,7 +137,7 @@ def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
     for file in (Path(path), Path(folder.result.data.target) / path):
         try:
             side = native_size([file])
-            pixels = decode([file], min(side, SIDE))[0]
+            pixels = decode([file], min(side, SIDE), channels_of([file]))[0][..., :3]  # what is for the eye, or as if
         except (UserError, OSError, ValueError):
             continue
         if side > SIDE // 2:
