@@ -13,6 +13,7 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
+from regraft.backbones._carried import Carried
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
@@ -146,12 +147,16 @@ def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
 
 def backbone_for(name: str, examples: Examples) -> Backbone:
     """The backbone ``kind:arch``, suited to the examples."""
+    backbone: Backbone = entry("backbones", options_of(name))
+    return backbone.suited(examples)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options of the backbone ``kind:arch@weights``."""
     kind, _, rest = name.partition(":")
     arch, _, weights = rest.partition("@")
     given = {"arch": arch, "weights": weights}
-    options: dict[str, Any] = {"name": kind, **{option: value for option, value in given.items() if value}}
-    backbone: Backbone = entry("backbones", options)
-    return backbone.suited(examples)
+    return {"name": kind, **{option: value for option, value in given.items() if value}}
 
 
 def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
@@ -175,6 +180,7 @@ Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
 def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
     Backbone.suited(backbone, train)
+    model.backbone.carried = Carried.whole({name: t.numel() for name, t in model.backbone.state_dict().items()})
     return backbone, model, None, {"knows": f"{_known(model)}, learned in an earlier run"}
 
 
@@ -241,6 +247,9 @@ def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source
     inference, fast = fastest(model.eval(), dataset, backbone.preprocess, bench, name)
     training, slow = fastest(model.train(), dataset, backbone.preprocess, bench, name)
     model.eval()
+    if model.backbone.carried is not None:
+        found = {**found, "weights": model.backbone.carried.sentence}
+        bench.reporter.say(f"{uri}: {found['weights']}")
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}

@@ -1,7 +1,7 @@
 """The contract of backbones: the feature layers, their preprocessing and the depth order of their blocks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -82,6 +82,20 @@ class Backbone(ABC):
     def described(self) -> str:
         """What it wants its inputs to be, in words."""
         return self.preprocess.kind
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """Where its weights come from, as far as its library or files say: ``origin``, ``licence``, ``citation``."""
+        return {}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The names of the classes that its own classifier tells apart; empty where they are not known."""
+        return ()
+
+    def classifier(self) -> nn.Linear | None:
+        """The layer from its features to scores of its `categories`; None where there is none, or no one layer."""
+        return None
 
     def keep(self, folder: Path) -> Self:
         """The same backbone for a model that is saved in ``folder``: what else it reads is copied there."""

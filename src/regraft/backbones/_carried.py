@@ -26,6 +26,11 @@ class Carried:
     recognises: bool = False
     prefix: str = ""
 
+    @classmethod
+    def whole(cls, tensors: Mapping[str, int]) -> "Carried":
+        """All of a file is all of a network."""
+        return cls(dict(tensors), {}, {}, {}, {})
+
     @property
     def sentence(self) -> str:
         """In a line: how much was carried over, and what was not, by name."""
@@ -37,7 +42,8 @@ class Carried:
         behind = {**self.classifier, **self.left}
         said.append(f"left behind: {_names(behind)}" if behind else "nothing left behind")
         if self.prefix:
-            said.append(f"names {'given' if self.prefix[0] == '+' else 'without'} {self.prefix.lstrip('+')!r} in front")
+            how = "put before" if self.prefix[0] == "+" else "taken from before"
+            said.append(f"{self.prefix.lstrip('+')!r} was {how} its names")
         return "; ".join(said)
 
     @property

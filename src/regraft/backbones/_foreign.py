@@ -1,6 +1,6 @@
 """What networks of other libraries have in common: an architecture, perhaps a weights file, and open questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Self
@@ -133,6 +133,28 @@ class Foreign(Backbone):
         if carried is not None and not carried.recognises:
             return None
         return self._padded(network)
+
+    def classifier(self) -> nn.Linear | None:
+        """See `Backbone.classifier`."""
+        if not self.categories:
+            return None
+        network, carried = self._trained()
+        layer = network.get_submodule(self.classifiers(network)[0])
+        known = (carried is None or carried.recognises) and isinstance(layer, nn.Linear)
+        return layer if known and layer.out_features == len(self.categories) else None  # type: ignore[return-value]
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """See `Backbone.origin`: what the library says of its own weights says nothing of a file's."""
+        if self.weights is None:
+            return self.published
+        own = ", ".join(f"{what} {said}" for what, said in self.published.items() if what != "origin")
+        return {"origin": str(self.weights), "citation": f"not stated (the library's own weights: {own or 'nothing'})"}
+
+    @property
+    def published(self) -> Mapping[str, str]:
+        """What the library says of its own weights, as in `Backbone.origin`."""
+        return {}
 
     def _sized(self, worth: int) -> int:
         return self.native if self.fixed else min(self.native, worth)

@@ -1,5 +1,6 @@
 """Text networks of Hugging Face."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._card import card
 from regraft.backbones._text import inside, last_of, mean_of
 from regraft.core.config import settings
 from regraft.core.errors import UserError
@@ -69,6 +71,11 @@ class Hf(Backbone):
             network.pooler = None  # made for another purpose, and never trained by half of those who publish it
         pooled = _Pooled(network.float(), self._pool(config))
         return Network([pooled], config.hidden_size, _by_depth(network))
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """See `Backbone.origin`: what the front of the model card, README.md, says."""
+        return card(Path(self.arch) / "README.md")
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""

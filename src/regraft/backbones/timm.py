@@ -1,10 +1,12 @@
 """Networks of timm."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import timm
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
 
 from regraft.backbones._foreign import Foreign
@@ -29,6 +31,26 @@ class Timm(Foreign):
         config = timm.get_pretrained_cfg(self.arch)
         own = (config.mean, config.std) if config else None
         return next((name for name, both in HUB_CONVENTIONS.items() if own and np.allclose(both, own)), "imagenet")
+
+    @property
+    def published(self) -> Mapping[str, str]:
+        """See `Foreign.published`."""
+        config = timm.get_pretrained_cfg(self.arch)
+        if config is None:
+            return {}
+        citation = config.paper_ids or config.paper_name or config.origin_url
+        said = {"origin": config.hf_hub_id or config.url, "licence": config.license, "citation": citation}
+        return {what: str(one) for what, one in said.items() if one}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """See `Backbone.categories`: those of ImageNet, the first of their names."""
+        config = timm.get_pretrained_cfg(self.arch)
+        subset = infer_imagenet_subset(config.to_dict()) if config and isinstance(config.classifier, str) else None
+        if subset is None:
+            return ()
+        known = ImageNetInfo(subset)
+        return tuple(known.index_to_description(i).partition(",")[0] for i in range(known.num_classes()))
 
     @property
     def fixed(self) -> bool:

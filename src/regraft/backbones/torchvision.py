@@ -1,6 +1,8 @@
 """Networks of torchvision."""
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import torchvision
@@ -29,6 +31,19 @@ class Torchvision(Foreign):
     def usual(self) -> str:
         """See `Foreign.usual`: two of the library's networks turn what they are given into inputs from -1 to 1."""
         return "half" if self.arch in _SIDES else "imagenet"
+
+    @property
+    def published(self) -> Mapping[str, str]:
+        """See `Foreign.published`: the recipe, and the paper that the library names."""
+        weights = torchvision.models.get_model_weights(self.arch).DEFAULT
+        named = re.search(r"`([^`<]+?)\s*<(http[^>]+)>`", torchvision.models.get_model_builder(self.arch).__doc__ or "")
+        said = {"origin": str(weights), "citation": " ".join(" ".join(named.groups()).split()) if named else ""}
+        return {what: one for what, one in {**said, "recipe": weights.meta.get("recipe", "")}.items() if one}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """See `Backbone.categories`: those of the library's own weights, if a file has as many."""
+        return tuple(torchvision.models.get_model_weights(self.arch).DEFAULT.meta["categories"])
 
     @property
     def fixed(self) -> bool:
