@@ -23,6 +23,7 @@ LOCAL_IMPORTS: dict[str, str] = {
     "cli.py": "a verb's module is imported when the verb is chosen, so that --help is instant",
     "core/catalog.py": "an entry is imported when it is asked for; listing imports nothing",
     "backbones/_code.py": "a module of the user's own is imported when it is named",
+    "commands/explain.py": "what a source is needs torch; entries and runs are explained without it, at once",
     "__init__.py": "importing regraft imports no torch; a name's module is imported when the name is used",
 }
 UNDOCUMENTED: dict[str, str] = {}

@@ -11,6 +11,7 @@ import torch
 from sklearn.manifold import TSNE
 
 from regraft import artifacts, runs
+from regraft.backbones._facts import facts
 from regraft.bench import Bench
 from regraft.core import catalog
 from regraft.core.config import to_plain
@@ -100,7 +101,13 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     if lost and source.uri == found["finalist"]["source"]:
         said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
         understood["right on its own examples"] = said
-    return {"uri": source.uri, "kind": kind, "parameters": parameters, "understood": understood}
+    known = facts(source.backbone, source.model.backbone)
+    understood |= {"network": known.network, **known.origin}
+    carried = source.model.backbone.carried
+    return {
+        "uri": source.uri, "kind": kind, "parameters": parameters, "understood": understood, "facts": to_plain(known),
+        "carried": carried.plain if carried else None,
+    }  # fmt: skip
 
 
 def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
+from regraft.backbones._carried import Carried
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
@@ -91,11 +92,11 @@ def check(uri: str) -> None:
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
-    elif kind in FILES and not Path(_named(rest)["arch"]).is_file():
-        raise UserError(f"source {uri!r}: there is no file {_named(rest)['arch']!r}; check the path")
+    elif kind in FILES and not Path(file := options_of(uri)["arch"]).is_file():
+        raise UserError(f"source {uri!r}: there is no file {file!r}; check the path")
     elif kind == "data" and not Path(rest).exists():
         raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
-    elif (weights := _named(rest).get("weights")) and not Path(weights).is_file():
+    elif kind != "data" and (weights := options_of(uri).get("weights")) and not Path(weights).is_file():
         raise UserError(f"source {uri!r}: there is no weights file {weights!r}; check the path")
 
 
@@ -148,16 +149,17 @@ def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
 
 def backbone_for(name: str, examples: Examples) -> Backbone:
     """The backbone ``kind:arch@weights?option=value&option=value``, suited to the examples."""
-    kind, _, rest = name.partition(":")
-    backbone: Backbone = entry("backbones", {"name": kind, **_named(rest)})
+    backbone: Backbone = entry("backbones", options_of(name))
     return backbone.suited(examples)
 
 
-def _named(rest: str) -> dict[str, str]:
-    """What the name of a source says of its backbone: the architecture, a weights file, and any other option."""
+def options_of(name: str) -> dict[str, str]:
+    """The options of the backbone ``kind:arch@weights?option=value&option=value``."""
+    kind, _, rest = name.partition(":")
     place, _, query = rest.partition("?")
     arch, _, weights = place.partition("@")
-    return {name: value for name, value in (("arch", arch), ("weights", weights), *parse_qsl(query)) if value}
+    given = (("arch", arch), ("weights", weights), *parse_qsl(query))
+    return {"name": kind, **{option: value for option, value in given if value}}
 
 
 def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
@@ -181,6 +183,7 @@ Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
 def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
     Backbone.suited(backbone, train)
+    model.backbone.carried = Carried.whole({name: t.numel() for name, t in model.backbone.state_dict().items()})
     return backbone, model, None, {"knows": f"{_known(model)}, learned in an earlier run"}
 
 
@@ -248,6 +251,9 @@ def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source
     inference, fast = fastest(model.eval(), dataset, backbone.preprocess, bench, name)
     training, slow = fastest(model.train(), dataset, backbone.preprocess, bench, name)
     model.eval()
+    if model.backbone.carried is not None:
+        found = {**found, "weights": model.backbone.carried.sentence}
+        bench.reporter.say(f"{uri}: {found['weights']}")
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}

@@ -232,7 +232,9 @@ def test_weights_come_in_many_forms(form, suffix, tmp_path):
         "data_parallel": wrapped({f"module.{k}": v for k, v in tensors.items()}),
     }[form]  # fmt: skip
     carried = carry(network, write(tmp_path / f"w{suffix}", content, form == "old"), ("4.",))
-    assert carried.missing == carried.left_behind == ()
+    assert (list(carried.new), list(carried.left), list(carried.resized)) == ([], [], [])
+    assert carried.recognises
+    assert carried.prefix == ("module." if form == "data_parallel" else "")
     x = pictures(8)
     assert torch.equal(network.eval()(x), source.eval()(x))
 
@@ -248,7 +250,8 @@ def test_a_classifier_for_other_classes_is_left_behind(tmp_path):
     network = tiny(2)
     before = network[4].weight.clone()
     carried = carry(network, write(tmp_path / "w.pth", source.state_dict()), ("4.",))
-    assert carried.left_behind == ("4.weight", "4.bias")
+    assert carried.classifier == {"4.weight": 216_000, "4.bias": 1000}
+    assert not carried.recognises
     assert torch.equal(network[4].weight, before)
     assert torch.equal(network[0].weight, source[0].weight)
 

@@ -1,12 +1,13 @@
 """The contract of backbones: the feature layers, their preprocessing and the depth order of their blocks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from torch import Tensor, nn
 
+from regraft.backbones._carried import Carried
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -22,8 +23,11 @@ class Network(nn.Module):
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
-    parameters lie deeper. ``tempo``: factor on its learning rates.
+    parameters lie deeper. ``tempo``: factor on its learning rates. ``carried``: what a weights file gave to it, None
+    where its weights came from elsewhere.
     """
+
+    carried: Carried | None = None
 
     def __init__(
         self, stages: Sequence[nn.Module], feature_dim: int, blocks: Sequence[nn.Module] | None = None
@@ -84,6 +88,20 @@ class Backbone(ABC):
     def described(self) -> str:
         """What it wants its inputs to be, in words."""
         return self.preprocess.kind
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """Where its weights come from, as far as its library or files say: ``origin``, ``licence``, ``citation``."""
+        return {}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The names of the classes that its own classifier tells apart; empty where they are not known."""
+        return ()
+
+    def classifier(self) -> nn.Linear | None:
+        """The layer from its features to scores of its `categories`; None where there is none, or no one layer."""
+        return None
 
     def keep(self, folder: Path) -> Self:
         """The same backbone for a model that is saved in ``folder``: what else it reads is copied there."""

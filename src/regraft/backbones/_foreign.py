@@ -1,19 +1,21 @@
 """What networks of other libraries have in common: an architecture, perhaps a weights file, and open questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.error import URLError
 
-from torch import nn
+from torch import Tensor, nn
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._carried import Carried
 from regraft.backbones._decompose import decompose
 from regraft.backbones._spectrogram import HEARD, heard, hearing
-from regraft.backbones._weights import CONVENTIONS, carry, pad_same, read
+from regraft.backbones._weights import CONVENTIONS, HUB_CONVENTIONS, carry, pad_same
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
+from regraft.data.channels import channels_of
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
@@ -36,9 +38,11 @@ class Foreign(Backbone):
     size: int | None = None
     """Pixels on a side; None for the architecture's own."""
     normalise: str = "imagenet"
-    """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
+    """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5), ``unit`` (0 to 1), ``clip`` or ``dpn``."""
     padding: str = "symmetric"
     """How strided convolutions pad: ``symmetric``, or ``same`` as TensorFlow does."""
+    channels: int = 3
+    """Channels of its pictures: 3 for colour; for others its first convolution is adapted."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How recordings are read, which the network sees as spectrograms; None where it sees pictures."""
 
@@ -46,6 +50,11 @@ class Foreign(Backbone):
     def native(self) -> int:
         """Pixels on a side that the architecture was made for."""
         raise NotImplementedError
+
+    @property
+    def usual(self) -> str:
+        """How pictures were normalised for the library's own weights; one of `HUB_CONVENTIONS`."""
+        return "imagenet"
 
     @property
     def fixed(self) -> bool:
@@ -60,6 +69,14 @@ class Foreign(Backbone):
         """The network with pooled features for outputs."""
         raise NotImplementedError
 
+    def classifiers(self, network: nn.Module) -> tuple[str, ...]:
+        """The names of the layers of `bare` that give scores of classes: the main one first."""
+        raise NotImplementedError
+
+    def adapted(self, network: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A weights file's tensors with the names and sizes that ``network`` has for them."""
+        return tensors
+
     @property
     def preprocess(self) -> Preprocess:
         """See `Backbone.preprocess`."""
@@ -68,8 +85,8 @@ class Foreign(Backbone):
     @property
     def pictures(self) -> Images:
         """What the network itself sees."""
-        mean, std = CONVENTIONS[self.normalise]
-        return Images(size=self.size or self.native, mean=mean, std=std)
+        mean, std = HUB_CONVENTIONS[self.normalise]
+        return Images(size=self.size or self.native, mean=mean, std=std, channels=self.channels)
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: no larger than the pictures are worth, by steps of 32."""
@@ -77,36 +94,57 @@ class Foreign(Backbone):
             return replace(self, hears=fitting(examples.items), size=self._sized(HEARD))
         super().suited(examples)
         side = native_size(examples.items)
-        return replace(self, size=self._sized(max(64, 32 * -(-side * 5 // (4 * 32)))))
+        size = self._sized(max(64, 32 * -(-side * 5 // (4 * 32))))
+        return replace(self, size=size, channels=channels_of(examples.items))
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"{heard(self.hears)}{self.pictures.size} pixels, normalised as {self.normalise}, {self.padding} padding"
+        return f"{heard(self.hears)}{self.pictures.described}, normalised as {self.normalise}, {self.padding} padding"
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: only a local weights file leaves them open; the library's own come first."""
         if self.weights is None:
-            return (self,)
+            return (replace(self, normalise=self.usual),)
         return tuple(replace(self, normalise=n, padding=p) for p in ("symmetric", "same") for n in CONVENTIONS)
 
     def build(self, pretrained: bool = True) -> Network:
         """See `Backbone.build`."""
-        network = self._padded(self._trained() if pretrained else self.bare(False))
-        found = decompose(self.without_classifier(network), self.pictures.sample(2))
+        network, carried = self._trained() if pretrained else (self.bare(False), None)
+        found = decompose(self.without_classifier(self._padded(network)), self.pictures.sample(2))
+        found.carried = carried
         return hearing(found, self.hears, self.pictures) if self.hears else found
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: a weights file may lack the classifier, and of a sound it recognises nothing."""
         if self.hears:
             return None
-        network = self._trained()
-        if self.weights is not None:
-            name = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1:]
-            own, found = network.state_dict(), read(self.weights)
-            if not all(f"{n}.weight" in found and found[f"{n}.weight"].shape == own[f"{n}.weight"].shape for n in name):
-                return None
+        network, carried = self._trained()
+        if carried is not None and not carried.recognises:
+            return None
         return self._padded(network)
+
+    def classifier(self) -> nn.Linear | None:
+        """See `Backbone.classifier`."""
+        if not self.categories:
+            return None
+        network, carried = self._trained()
+        layer = network.get_submodule(self.classifiers(network)[0])
+        known = (carried is None or carried.recognises) and isinstance(layer, nn.Linear)
+        return layer if known and layer.out_features == len(self.categories) else None  # type: ignore[return-value]
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """See `Backbone.origin`: what the library says of its own weights says nothing of a file's."""
+        if self.weights is None:
+            return self.published
+        own = ", ".join(f"{what} {said}" for what, said in self.published.items() if what != "origin")
+        return {"origin": str(self.weights), "citation": f"not stated (the library's own weights: {own or 'nothing'})"}
+
+    @property
+    def published(self) -> Mapping[str, str]:
+        """What the library says of its own weights, as in `Backbone.origin`."""
+        return {}
 
     def _sized(self, worth: int) -> int:
         return self.native if self.fixed else min(self.native, worth)
@@ -116,12 +154,12 @@ class Foreign(Backbone):
             pad_same(network)
         return network
 
-    def _trained(self) -> nn.Module:
+    def _trained(self) -> tuple[nn.Module, Carried | None]:
         if self.weights is None:
-            return _from_hub(lambda: self.bare(True), self.arch)
+            return _from_hub(lambda: self.bare(True), self.arch), None
         network = self.bare(False)
-        carry(network, self.weights, ("classifier", "fc.", "head", "heads.", "AuxLogits"))
-        return network
+        heads = tuple(f"{name}." for name in self.classifiers(network))
+        return network, carry(network, self.weights, heads, self.adapted)
 
 
 def _from_hub(load: Callable[[], nn.Module], arch: str) -> nn.Module:

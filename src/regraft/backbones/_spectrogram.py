@@ -120,4 +120,6 @@ def standardised(x: Tensor) -> Tensor:
 
 def hearing(network: Network, waveform: Waveform, pictures: Images) -> Network:
     """A network of ``pictures`` with recordings for inputs."""
-    return Network([Spectrogram(waveform, pictures), *network.stages], network.feature_dim, network.inner_blocks)
+    found = Network([Spectrogram(waveform, pictures), *network.stages], network.feature_dim, network.inner_blocks)
+    found.carried = network.carried
+    return found

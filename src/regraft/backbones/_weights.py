@@ -1,7 +1,7 @@
 """Foreign weights: read without running code, matched key by key, and what the architecture does not say of them."""
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from regraft.backbones._carried import Carried
+from regraft.backbones._channels import channels_adapted
 from regraft.core.errors import UserError
 
 CONVENTIONS = {
@@ -18,6 +20,13 @@ CONVENTIONS = {
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
 """How networks in the wild normalise pictures: mean and standard deviation of each channel."""
+
+HUB_CONVENTIONS = {
+    **CONVENTIONS,
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "dpn": ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
+}
+"""The same and those of two families, whose own weights say so."""
 
 ALL_CONVENTIONS = {
     "unit": CONVENTIONS["unit"],
@@ -28,14 +37,15 @@ ALL_CONVENTIONS = {
 }
 """The same and those that only other libraries have; networks that want ``caffe`` also want blue first."""
 
+_WRAPPERS = (
+    "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "module",
+    "network", "net", "weights", "params",
+)  # fmt: skip
+"""Under which names training programs keep a network's tensors; the averaged ones first, as they are the better."""
+_COUNTERS = "num_batches_tracked"
+"""Ending of the names of tensors that count and know nothing."""
 
-@dataclass(frozen=True)
-class Carried:
-    """What a weights file gave to a network: tensors matched, left behind, still random."""
-
-    matched: int
-    left_behind: tuple[str, ...]
-    missing: tuple[str, ...]
+Adapt = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -68,14 +78,13 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(found: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
+    while isinstance(found, dict) and (
+        inner := next((found[k] for k in _WRAPPERS if isinstance(found.get(k), dict)), 0)
+    ):
+        found = inner
     tensors = {str(k): v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}
     if not tensors:
         raise UserError(f"{path} holds no named tensors; save the network's state_dict() and give that file")
-    if all(name.startswith("module.") for name in tensors):  # saved from nn.DataParallel
-        tensors = {name.removeprefix("module."): t for name, t in tensors.items()}
     return _finite(tensors, path)
 
 
@@ -86,25 +95,25 @@ def _finite(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def carry(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
+def carry(network: nn.Module, path: Path, head: tuple[str, ...], adapt: Adapt = lambda _, given: given) -> Carried:
     """Load what fits of ``path`` into ``network``; entries that begin with one of ``head`` (the classifier) may differ.
+
+    ``adapt``: gives the file's tensors the names and sizes of the network, where its library knows how.
 
     Raises:
         UserError: less than nine tenths of the backbone's weights are there: another architecture.
     """
-    tensors, own = read(path), network.state_dict()
-    fits = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
-    wanted = [n for n in own if not n.startswith(head) and not n.endswith("num_batches_tracked")]
-    missing = tuple(n for n in wanted if n not in fits)
-    left = tuple(n for n in tensors if n not in fits)
-    if len(missing) > 0.1 * len(wanted):
+    found, carried = _matched(network, path, head, adapt)
+    wanted = len(carried.kept) + len(carried.resized) + len(carried.new)
+    if len(carried.new) > 0.1 * wanted:
+        other = next(iter(carried.left), "nothing else")
         raise UserError(
-            f"{path} belongs to another architecture: {len(wanted) - len(missing)} of {len(wanted)} tensors match, "
-            f"the network lacks {missing[0]!r}, the file has {(left or ('nothing else',))[0]!r}; "
+            f"{path} belongs to another architecture: {wanted - len(carried.new)} of {wanted} tensors match, "
+            f"the network lacks {next(iter(carried.new))!r}, the file has {other!r}; "
             "name the architecture that it was made for"
         )
-    network.load_state_dict(fits, strict=False)
-    return Carried(len(fits), left, missing)
+    network.load_state_dict(found, strict=False)
+    return carried
 
 
 def carry_all(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
@@ -113,30 +122,72 @@ def carry_all(network: nn.Module, path: Path, head: tuple[str, ...]) -> Carried:
     Raises:
         UserError: a tensor is missing, too many or of another shape: another architecture.
     """
-    tensors, own = read(path), network.state_dict()
-    fits = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
-    backbone = [n for n in own if not n.startswith(head) and not n.endswith("num_batches_tracked")]
-    missing = tuple(n for n in backbone if n not in fits)
-    left = tuple(n for n in tensors if n not in fits)
-    extra = tuple(n for n in left if n not in own)
-    if missing or any(not n.startswith(head) for n in extra):
+    found, carried = _matched(network, path, head, lambda _, given: given)
+    wanted = len(carried.kept) + len(carried.resized) + len(carried.new)
+    if carried.new or carried.left:
         raise UserError(
-            f"{path} belongs to another architecture: {len(backbone) - len(missing)} of {len(backbone)} tensors match, "
-            f"{_difference(missing, extra, own, tensors)}; name the code that it was trained with"
+            f"{path} belongs to another architecture: {wanted - len(carried.new)} of {wanted} tensors match, "
+            f"{_difference(carried, network, read(path))}; name the code that it was trained with"
         )
-    network.load_state_dict(fits, strict=False)
-    return Carried(len(fits), left, missing)
+    network.load_state_dict(found, strict=False)
+    return carried
 
 
-def _difference(
-    missing: tuple[str, ...], extra: tuple[str, ...], own: dict[str, Tensor], tensors: dict[str, Tensor]
-) -> str:
+def _matched(network: nn.Module, path: Path, head: tuple[str, ...], adapt: Adapt) -> tuple[dict[str, Tensor], Carried]:
+    """The tensors of ``path`` that fit ``network``, by its names, and the account of all of them."""
+    own = {n: t for n, t in network.state_dict().items() if not n.endswith(_COUNTERS)}
+    given = read(path)
+    prefix, renamed = _renamed(given, own)
+    adapted = channels_adapted(network, adapt(network, renamed))
+    fits = {n: t for n, t in adapted.items() if n in own and own[n].shape == t.shape}
+    resized = {n for n in fits if n in renamed and renamed[n].shape != fits[n].shape}
+    behind = {n: t.numel() for n, t in adapted.items() if n not in fits and not n.endswith(_COUNTERS)}
+    backbone = {n: t.numel() for n, t in own.items() if not n.startswith(head)}
+    return fits, Carried(
+        kept={n: c for n, c in backbone.items() if n in fits and n not in resized},
+        resized={n: c for n, c in backbone.items() if n in resized},
+        new={n: c for n, c in backbone.items() if n not in fits},
+        left={n: c for n, c in behind.items() if not n.startswith(head)},
+        classifier={n: t.numel() for n, t in adapted.items() if n.startswith(head)},
+        recognises=bool(head) and set(fits) >= {n for n in own if n.startswith(head[0])},
+        prefix=prefix,
+    )
+
+
+def _renamed(given: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    """The file's tensors without, or with, the words before their names with which most of them fit; and the words.
+
+    Networks are saved inside others (``module.``, ``backbone.``), and loaded into others.
+    """
+
+    def fitting(tensors: dict[str, Tensor]) -> int:
+        return sum(n in own and own[n].shape == t.shape for n, t in tensors.items())
+
+    if fitting(given) > 0.9 * len(own):
+        return "", given
+    options = [("", given)]
+    for front in _fronts(given):
+        other = {n: t for n, t in given.items() if not n.startswith(front)}
+        options.append((front, other | {n.removeprefix(front): t for n, t in given.items() if n not in other}))
+    options += [(f"+{front}", {front + n: t for n, t in given.items()}) for front in _fronts(own)]
+    return max(options, key=lambda option: fitting(option[1]))  # the first of equals: the names as they are
+
+
+def _fronts(names: Iterable[str]) -> list[str]:
+    """What stands before the first, second and third dot of names."""
+    parts = [name.split(".") for name in names]
+    return sorted({".".join(p[:depth]) + "." for p in parts for depth in (1, 2, 3) if len(p) > depth}, key=len)
+
+
+def _difference(carried: Carried, network: nn.Module, tensors: dict[str, Tensor]) -> str:
     """The first thing that is wrong, and what may explain it."""
-    if missing and missing[0] in tensors:
-        shapes = (tuple(t[missing[0]].shape) for t in (own, tensors))
-        return "{!r} is {} in the network and {} in the file".format(missing[0], *shapes)
-    also = f"the file has {extra[0]!r}, which the network lacks" if extra else "the file has nothing else"
-    return f"{missing[0]!r} is not in the file, and {also}" if missing else also
+    missing, extra = next(iter(carried.new), ""), next(iter(carried.left), "")
+    given = tensors.get(carried.prefix.lstrip("+") + missing, tensors.get(missing))
+    if missing and given is not None:
+        own = tuple(network.state_dict()[missing].shape)
+        return f"{missing!r} is {own} in the network and {tuple(given.shape)} in the file"
+    also = f"the file has {extra!r}, which the network lacks" if extra else "the file has nothing else"
+    return f"{missing!r} is not in the file, and {also}" if missing else also
 
 
 def pad_same(network: nn.Module) -> None:

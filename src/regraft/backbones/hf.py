@@ -1,5 +1,6 @@
 """Networks of Hugging Face: those of text, and the way to the others."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._card import card
 from regraft.backbones._hf import by_depth, config_of, network_of
 from regraft.backbones._text import inside, last_of, mean_of
 from regraft.backbones.hf_sound import HfSound
@@ -72,6 +74,11 @@ class Hf(Backbone):
             network.pooler = None  # made for another purpose, and never trained by half of those who publish it
         pooled = _Pooled(network, self._pool(config))
         return Network([pooled], config.hidden_size, by_depth(network))
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """See `Backbone.origin`: what the front of the model card, README.md, says."""
+        return card(Path(self.arch) / "README.md")
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""

@@ -13,6 +13,7 @@ from regraft.backbones._tabular import perceptron
 from regraft.backbones._text import convolved
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError, unknown
+from regraft.data.channels import channels_of
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
 from regraft.preprocessing._base import Preprocess
@@ -50,6 +51,8 @@ class Small(Backbone):
     """A file of trained weights: none exists for these networks, which start at random."""
     size: int = 16
     """Pixels on a side of the input of ``conv``: 8 to 16 for characters, 64 for photographs."""
+    channels: int = 3
+    """Channels of the pictures: 3 for colour and grey."""
     text: Annotated[Subwords, Choice("preprocessing")] = Subwords()
     """How ``words`` reads text; its vocabulary is learned from the labelled target."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
@@ -73,12 +76,13 @@ class Small(Backbone):
         if known.arch == "mlp":
             return replace(known, table=learned_columns(examples.items))
         side = native_size(examples.items)
-        return replace(known, size=next((s for s in (8, 16, 32) if side <= s), 64))
+        size = next((s for s in (8, 16, 32) if side <= s), 64)
+        return replace(known, size=size, channels=channels_of(examples.items))
 
     @property
     def preprocess(self) -> Preprocess:
         """Pictures of ``size`` pixels, scaled to [-1, 1], recordings, text, rows, or vectors."""
-        return {"words": self.text, "mlp": self.table}.get(self.arch) or self.hears or Images(size=self.size)
+        return {"words": self.text, "mlp": self.table}.get(self.arch) or self.hears or self._pictures
 
     @property
     def described(self) -> str:
@@ -89,7 +93,7 @@ class Small(Backbone):
             read = self.table
             source = f" from {len(read.columns)} columns" if isinstance(read, Columns) else ""
             return f"{read.shape[0]} numbers{source}"
-        return f"{heard(self.hears)}{self.size} pixels"
+        return f"{heard(self.hears)}{self._pictures.described}"
 
     def build(self, pretrained: bool = True) -> Network:
         """The network, randomly initialised from torch's generator whether ``pretrained`` or not.
@@ -102,8 +106,12 @@ class Small(Backbone):
             return convolved(len(self.text.vocabulary))
         if self.arch == "mlp":
             return perceptron(self.table.shape[0])
-        network = _convolutions(self.size)
-        return hearing(network, self.hears, Images(size=self.size)) if self.hears else network
+        network = _convolutions(self.size, self.channels)
+        return hearing(network, self.hears, self._pictures) if self.hears else network
+
+    @property
+    def _pictures(self) -> Images:
+        return Images(size=self.size, channels=self.channels)
 
     def _check(self) -> None:
         if self.arch not in ("", *_ARCHS.values()):
@@ -114,11 +122,11 @@ class Small(Backbone):
             raise UserError(f"small networks have no file of weights, got {self.weights}; give a run instead")
 
 
-def _convolutions(size: int) -> Network:
-    """Stages map (B, 3, size, size) to feature maps of 32, 64, 128 and more times 128 channels, then to (B, 512)."""
+def _convolutions(size: int, channels: int) -> Network:
+    """Stages map (B, channels, size, size) to maps of 32, 64, 128 and more times 128 channels, then to (B, 512)."""
     halvings = max(1, round(log2(size / _LAST_MAP)))
     strided = halvings > 1
-    stages: list[nn.Module] = [_convolution(3, _STEM, kernel=5, stride=2) if strided else _convolution(3, _STEM)]
+    stages: list[nn.Module] = [_convolution(channels, _STEM, 5, 2) if strided else _convolution(channels, _STEM)]
     width, pools = _STEM, halvings - strided
     for depth in range(max(2, pools)):
         wider = min(2 * width, _WIDEST)

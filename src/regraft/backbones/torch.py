@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from regraft.backbones import _code
 from regraft.backbones._base import Network
+from regraft.backbones._carried import Carried
 from regraft.backbones._decompose import decompose
 from regraft.backbones._filed import Filed
 from regraft.backbones._sizes import USUAL, accepted
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
-from regraft.backbones._weights import CONVENTIONS, carry_all, read
+from regraft.backbones._weights import CONVENTIONS, carry_all
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 
@@ -43,10 +44,11 @@ class Torch(Filed):
 
     def seeing(self, pretrained: bool) -> Network:
         """See `Filed.seeing`: padding is in the code."""
-        network = self._trained() if pretrained else self.bare()
+        network, carried = self._trained() if pretrained else (self.bare(), None)
         found = decompose(self.without_classifier(network), self._inputs)
         if self._inputs.dim() == 3:
-            return Network([nn.Unflatten(1, (1, -1)), *found.stages], found.feature_dim, found.inner_blocks)
+            found = Network([nn.Unflatten(1, (1, -1)), *found.stages], found.feature_dim, found.inner_blocks)
+        found.carried = carried
         return found
 
     def listens(self) -> bool:
@@ -80,14 +82,11 @@ class Torch(Filed):
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
-        if self.hears:
+        if self.hears or self.weights is None:
             return None
-        network = self._trained()
+        network, carried = self._trained()
         name = classifier(network, self._inputs)
-        if name is None or self.weights is None:
-            return None
-        own, found = network.state_dict()[f"{name}.weight"], read(self.weights).get(f"{name}.weight")
-        return None if found is None or found.shape != own.shape else Tapped(network, name, after=True)
+        return None if name is None or not carried.recognises else Tapped(network, name, after=True)
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`: the code stays where it is."""
@@ -106,7 +105,7 @@ class Torch(Filed):
             )
         return self
 
-    def _trained(self) -> nn.Module:
+    def _trained(self) -> tuple[nn.Module, Carried]:
         if self.weights is None:
             raise UserError(f"source 'torch:{self.arch}' has no weights; name a file: torch:{self.arch}@WEIGHTS")
         network, again = self.bare(), self.bare()
@@ -117,8 +116,7 @@ class Torch(Filed):
                 "compared with, needs random ones: load no weights and set no seed in it"
             )
         name = classifier(network, self._inputs)
-        carry_all(network, self.weights, () if name is None else (f"{name}.",))
-        return network
+        return network, carry_all(network, self.weights, () if name is None else (f"{name}.",))
 
     @property
     def _inputs(self) -> Tensor:

@@ -1,5 +1,6 @@
-"""Explain an entry of a catalogue, or why a run decided as it did."""
+"""Explain an entry of a catalogue, what a source is, or why a run decided as it did."""
 
+import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +14,17 @@ from regraft.core.progress import Reporter
 
 @settings
 class Explain:
-    """What an entry does, its options and its source in the literature; or each decision of a run with its evidence."""
+    """What an entry does, its options and its source in the literature; or each decision of a run with its evidence.
+
+    Of a source: what it is and what it knows, as far as that is understood without a run.
+    """
 
     name: Annotated[str, "positional"]
-    """An entry (l2_sp, or scores/logme where names repeat) or a run's folder."""
+    """An entry (l2_sp, or scores/logme where names repeat), a source (timm:resnet18@FILE) or a run's folder."""
+    target: Path | None = None
+    """Labelled examples that the source is to be understood for: what is measured on a target is measured on them."""
+    label: str = "label"
+    """The column of the target's table that holds the labels."""
 
 
 def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
@@ -25,7 +33,11 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: nothing has that name.
     """
-    if Path(options.name).is_dir():
+    folder = Path(options.name).is_dir()
+    if ":" in options.name or (folder and (options.target is not None or _only_a_model(Path(options.name)))):
+        source = importlib.import_module("regraft.commands._source")
+        return {"source": source.explained(options.name, options.target, options.label, reporter)}
+    if folder:
         return {"run": runs.result_of(Path(options.name))}
     kind, _, name = options.name.rpartition("/")
     found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]
@@ -41,6 +53,8 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> str:
     """The result for a reader at a terminal."""
+    if "source" in result:
+        return str(importlib.import_module("regraft.commands._source").shown(result["source"]))
     if "run" in result:
         return _decisions(result["run"])
     blocks = []
@@ -49,6 +63,10 @@ def show(result: dict[str, Any]) -> str:
         lines += [f"  {o['name']} = {o['default'] or '(required)'}\n      {o['help']}" for o in entry["options"]]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _only_a_model(folder: Path) -> bool:
+    return (folder / "model.json").exists() and not (folder / runs.RESULT).exists()
 
 
 def _decisions(run: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
+from regraft.data.channels import USUAL, planes
 from regraft.data.examples import PICTURES
 from regraft.data.members import Member, opened
 
@@ -26,22 +27,25 @@ _UPRIGHT = {  # the EXIF orientation and what undoes it
 _TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
 
 
-def decode(items: Sequence[Path | Member], size: int) -> np.ndarray:
-    """Pictures as RGB, the short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
+def decode(items: Sequence[Path | Member], size: int, channels: int = 3) -> np.ndarray:
+    """Pictures as RGB, or as grey if ``channels`` is 1, or with all their channels if that is how many they have.
+
+    The short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
 
     Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
     JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
 
     Returns:
-        (N, size, size, 3) uint8, in the order of ``items``.
+        (N, size, size, channels) uint8, in the order of ``items``.
 
     Raises:
-        UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since.
+        UserError: a picture cannot be read; readers list such pictures as skipped, so it changed since. Or it has
+            more channels than ``channels``, or fewer.
     """
-    pixels = np.empty((len(items), size, size, 3), dtype=np.uint8)
+    pixels = np.empty((len(items), size, size, channels), dtype=np.uint8)
 
     def fill(i: int) -> None:
-        pixels[i] = _square(items[i], size)
+        pixels[i] = _square(items[i], size, channels)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
@@ -65,28 +69,40 @@ def native_size(items: Sequence[Path | Member]) -> int:
         return int(np.median([_short_side(items[i]) for i in chosen]))
 
 
-def _square(item: Path | Member, size: int) -> np.ndarray:
-    """One picture: (size, size, 3) uint8."""
+def _square(item: Path | Member, size: int, channels: int) -> np.ndarray:
+    """One picture: (size, size, channels) uint8."""
+    drafted = turn = None
     try:
-        with _open(item) as picture:
-            drafted = picture.draft("RGB", (2 * size, 2 * size))
-            picture.load()
-            turn = _UPRIGHT.get(_orientation(picture))
-            whole = _rgb(picture)
+        array = planes(item)
+        if array is None:
+            with Image.open(opened(item), formats=PICTURES) as picture:
+                drafted = picture.draft("RGB", (2 * size, 2 * size))
+                picture.load()
+                turn = _UPRIGHT.get(_orientation(picture))
+                whole = _rgb(picture)
+        elif array.shape[2] in USUAL:
+            whole = _rgb(Image.fromarray(array[..., 0] if array.shape[2] == 1 else array))
+    except UserError:
+        raise
     except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
         raise _unreadable(item, error) from error
+    many = 0 if array is None or array.shape[2] in USUAL else array.shape[2]
+    if many != channels and (many or channels > 3):
+        raise UserError(f"the picture {item} has {many or 3} channels, but {channels} are wanted here; give others")
+    if array is not None and many:
+        return np.stack([np.asarray(_cut(Image.fromarray(plane), size)) for plane in np.moveaxis(array, 2, 0)], 2)
     # A reduced JPEG may end inside its last pixel; the box says where.
-    width, height = drafted[1][2:] if drafted else whole.size
+    square = _cut(whole if channels == 3 else whole.convert("L"), size, drafted[1][2:] if drafted else None)
+    upright = np.asarray(square if turn is None else square.transpose(turn))
+    return upright if channels == 3 else upright[..., None]
+
+
+def _cut(whole: Image.Image, size: int, corner: tuple[float, float] | None = None) -> Image.Image:
+    """The centre of a picture that ends at ``corner`` (None: at its end), square and resized."""
+    width, height = corner or whole.size
     short = min(width, height)
     left, top = (width - short) / 2, (height - short) / 2
-    square = whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
-    return np.asarray(square if turn is None else square.transpose(turn))
-
-
-def _open(item: Path | Member) -> Image.Image:
-    if isinstance(item, Member) and isinstance(item.content, np.ndarray):
-        return Image.fromarray(item.content)
-    return Image.open(opened(item), formats=PICTURES)
+    return whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -116,7 +132,10 @@ def _orientation(picture: Image.Image) -> int:
 
 def _short_side(item: Path | Member) -> int:
     try:
-        with _open(item) as picture:
+        array = planes(item)
+        if array is not None:
+            return min(array.shape[:2])
+        with Image.open(opened(item), formats=PICTURES) as picture:
             return min(picture.size)
     except Exception as error:  # as in _square
         raise _unreadable(item, error) from error

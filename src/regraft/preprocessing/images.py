@@ -27,16 +27,23 @@ class Images(Preprocess):
     """Subtracted from each channel after scaling to [0, 1]."""
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     """Divides each channel after the mean is subtracted."""
+    channels: int = 3
+    """3: colour; 1: grey; more: as many as the pictures have, normalised as red, green and blue in turn."""
 
     @property
     def key(self) -> str:
         """See `Preprocess.key`."""
-        return f"image-{self.size}"
+        return f"image-{self.size}" + (f"-{self.channels}" if self.channels != 3 else "")
 
     @property
     def shape(self) -> tuple[int, ...]:
         """See `Preprocess.shape`."""
-        return self.size, self.size, 3
+        return self.size, self.size, self.channels
+
+    @property
+    def described(self) -> str:
+        """What it makes of pictures, in words."""
+        return f"{self.size} pixels" + {1: ", grey", 3: ""}.get(self.channels, f" of {self.channels} channels")
 
     @property
     def dtype(self) -> np.dtype:
@@ -44,21 +51,27 @@ class Images(Preprocess):
         return np.dtype(np.uint8)
 
     def decode(self, items: Sequence[Path]) -> np.ndarray:
-        """Files to pixels (N, S, S, 3)."""
-        return decode(items, self.size)
+        """Files to pixels (N, S, S, C)."""
+        return decode(items, self.size, self.channels)
 
     def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
-        """Pixels (B, S, S, 3) as normalised inputs (B, 3, S, S), channels last in memory."""
+        """Pixels (B, S, S, C) as normalised inputs (B, C, S, S), channels last in memory."""
         x = torch.from_numpy(np.ascontiguousarray(arrays))
         top = 255.0
         if augment is not None and draws is not None:
             x, top = augment.apply(x.permute(0, 3, 1, 2).float().div_(255), draws).permute(0, 2, 3, 1), 1.0
         # On whole rows of pixels: three channels at a time would leave the processor's vector units idle.
-        scale = torch.tensor(self.std).mul(top).reciprocal().repeat(x.shape[2])
-        offset = torch.tensor(self.mean).div(torch.tensor(self.std)).repeat(x.shape[2])
+        mean, std = self._each(self.mean), self._each(self.std)
+        scale, offset = std.mul(top).reciprocal().repeat(x.shape[2]), mean.div(std).repeat(x.shape[2])
         rows = x.contiguous().flatten(2).float().mul_(scale).sub_(offset)
         return rows.view(x.shape).permute(0, 3, 1, 2)
 
     def sample(self, count: int) -> Tensor:
         """See `Preprocess.sample`."""
-        return torch.rand(count, 3, self.size, self.size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        shape = (count, self.channels, self.size, self.size)
+        return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def _each(self, given: tuple[float, float, float]) -> Tensor:
+        """What is ``given`` for red, green and blue, for each channel; for grey alone, their mean."""
+        rgb = torch.tensor(given)
+        return rgb.mean().view(1) if self.channels == 1 else rgb[torch.arange(self.channels) % 3]

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from regraft.core.errors import UserError
+from regraft.data.channels import read_planes
 from regraft.data.examples import PICTURES, Examples, Skipped
 from regraft.data.members import Member, opened
 from regraft.readers import _hear
@@ -71,6 +73,8 @@ def _fault(file: BinaryIO) -> str:
     if not size_of(file):
         return "empty file"
     try:
+        if read_planes(file) is not None:
+            return ""
         with Image.open(file, formats=PICTURES) as picture:
             if picture.width * picture.height > LARGEST:
                 return _TOO_LARGE
@@ -80,6 +84,8 @@ def _fault(file: BinaryIO) -> str:
         return _TOO_LARGE
     except UnidentifiedImageError:
         return "not a picture"
+    except UserError:  # a library is missing
+        raise
     except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
         return f"corrupt or truncated picture: {error or type(error).__name__}"
     return ""

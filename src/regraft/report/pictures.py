@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
+from regraft.data.channels import channels_of
 from regraft.data.images import decode, native_size
 from regraft.data.members import Member
 from regraft.readers._again import member
@@ -149,7 +150,7 @@ def _found(folder: Folder, item: str) -> Path | Member:
 def _picture(item: Path | Member) -> tuple[Image.Image, str]:
     """Square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
     side = native_size([item])
-    pixels = decode([item], min(side, SIDE))[0]
+    pixels = decode([item], min(side, SIDE), channels_of([item]))[0][..., :3]  # what is for the eye, or as if
     if side > SIDE // 2:
         return Image.fromarray(pixels), ""
     tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
