@@ -7,7 +7,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._text import inside, last_of, mean_of
+from regraft.backbones._text import inside, pooled
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -101,7 +101,7 @@ class _Pooled(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         mask = inside(tokens)
         states = self.network(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
-        return last_of(states, mask) if self.pool == "last" else mean_of(states, mask)
+        return pooled(states, mask, self.pool)
 
 
 def _by_depth(network: nn.Module) -> list[nn.Module]:

@@ -143,9 +143,8 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
-    return Request(
-        options.target, options.test, options.unlabeled, options.shots, options.seed, options.label, options.task
-    )
+    of_files = (options.target, options.test, options.unlabeled, options.shots, options.seed)
+    return Request(*of_files, options.label, options.task, runs.seen_by(options.source))
 
 
 def _command(options: Run) -> str:
