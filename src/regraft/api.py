@@ -49,8 +49,9 @@ class Kept:
         """Copy ``model.safetensors`` and ``model.json`` to ``folder``, from where `load` and the commands read them."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        for name in ("model.safetensors", "model.json"):
-            shutil.copyfile(self.folder / name, target / name)
+        for name in ("model.safetensors", "model.json", "seen.json"):
+            if (self.folder / name).exists():  # models of older versions do not say what they have seen
+                shutil.copyfile(self.folder / name, target / name)
         if (self.folder / "backbone").is_dir():  # a tokenizer, for instance
             shutil.copytree(self.folder / "backbone", target / "backbone", dirs_exist_ok=True)
         return target

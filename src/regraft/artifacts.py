@@ -22,7 +22,10 @@ SCHEMA = 1
 
 
 def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict[str, Any]) -> None:
-    """Write a model and what is needed to build and feed it. ``facts`` are kept beside it, for the reader."""
+    """Write a model and what is needed to build and feed it; a task without outputs has no head.
+
+    ``facts`` are kept beside it, for the reader.
+    """
     weights = folder / "model.safetensors"
     groups = {"backbone": model.backbone.state_dict(), "head": model.head.state_dict()}
     checkpoint.save(weights, groups, {})
@@ -71,7 +74,8 @@ def load(folder: Path) -> tuple[Model, Backbone]:
     network = backbone.build(pretrained=False)
     classes = tuple(manifest["classes"])
     task: Task = entry("tasks", manifest["task"]) if "task" in manifest else Classification(classes=classes)
-    model = Model(network, head.build(network.feature_dim, task.outputs), classes)
+    top = head.build(network.feature_dim, task.outputs) if task.outputs else torch.nn.Identity()
+    model = Model(network, top, classes)
     model.task = task
     model.frozen_norm = manifest["frozen_norm"]
     tensors = load_file(weights)

@@ -50,6 +50,8 @@ def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool) -> None:
     there = {Need.SOURCE_MODEL, *([Need.SOURCE_DATA] * source_data), *([Need.UNLABELED] * unlabeled)}
     reasons = []
     for name in dict.fromkeys(methods):
+        if not catalog.find("methods", name).labels:
+            raise UserError(f"{name} makes a source: regraft train --unlabeled DIR --method {name}; then --source it")
         lacking = [need.value for need in catalog.find("methods", name).needs - there]
         if name != "scratch" and not lacking:
             return
@@ -81,6 +83,7 @@ class Entrants:
             UserError: a method that does not exist, or none that fits.
         """
         chosen = [n for n in self.methods or catalog.names("methods") if n != "scratch"]
+        chosen = [n for n in chosen if catalog.find("methods", n).labels]  # the others make sources
         cost = {name: catalog.find("methods", name).cost for name in chosen}
         chosen.sort(key=lambda name: (cost[name] > 0, name != "fine_tune", cost[name]))
         ready, out = [], []

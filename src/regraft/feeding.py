@@ -90,7 +90,7 @@ class Feed:
         return self.preprocess.tensor(self.dataset.arrays[self.dataset.rows[index]], self.augment, draws)
 
     def _targets(self, index: np.ndarray) -> Tensor | None:
-        if self.stream is Stream.UNLABELED:
+        if self.stream.drawn_like is Stream.UNLABELED:
             return None
         return self.runtime.send(torch.from_numpy(self.dataset.labels[index]))
 
@@ -99,7 +99,7 @@ class Feed:
 
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch not in self._order:
-            generator = np.random.default_rng(derive(self.seed, self.stream, "order", int(epoch)))
+            generator = np.random.default_rng(derive(self.seed, self.stream.drawn_like, "order", int(epoch)))
             self._order = {e: o for e, o in self._order.items() if e >= epoch - 1}
             self._order[epoch] = generator.permutation(len(self.dataset))
         return self._order[epoch]

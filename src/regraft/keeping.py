@@ -46,6 +46,13 @@ class Judged:
         """What was learned."""
         return self.finish.problem(0).task
 
+    def seen(self) -> set[str]:
+        """Digests of the examples that the model learned from, in this run or before it became a source."""
+        finish = self.finish
+        here = (finish.train_data, finish.unlabeled, finish.source.domain and finish.source.domain.train)
+        before = runs.seen_by([finish.source.uri]).values()
+        return {digest for data in here if data for digest in data.examples.digests}.union(*before)
+
     @property
     def model(self) -> Model:
         """The model of the first seed: the one that is shipped if this contestant is."""
@@ -115,6 +122,7 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> d
     folder = bench.journal.folder
     kept = ours if found["shipped"] == "transfer" else theirs
     artifacts.save(folder, kept.model, kept.finish.source.backbone, kept.task, {"sentence": found["sentence"]})
+    runs.remember_seen(folder, kept.seen())
     for name, judged in (("chosen", ours), ("scratch", theirs)):
         write_array(folder / "evaluation" / f"{name}-outputs.npy", judged.record.outputs.astype(np.float32))
     examples = ours.holdout.examples

@@ -1,6 +1,7 @@
 """Step 1: read the target and set the holdout aside."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Request:
     label: str = "label"
     task: str = "auto"
     kind: str = "auto"
+    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Digests of what each source learned from: they judge nothing."""
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -48,6 +51,9 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
     examples = read(request.target, label=request.label, task=request.task, kind=request.kind)
     train, holdout, duplicates, protocol = _divide(examples, request)
+    holdout, known = _unseen(holdout, request.seen)
+    if known:
+        protocol += f"; {known} {examples.noun}s that a source has learned from are not judged by"
     unlabeled = _unlabeled(request, examples) if request.unlabeled else None
     reporter.say(f"target {request.target}: {_described(examples)}")
     _tell(examples, duplicates, reporter)
@@ -67,6 +73,25 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         "protocol": protocol,
     }
     return Prepared(train, holdout, unlabeled, facts)
+
+
+def _unseen(holdout: Examples, seen: Mapping[str, frozenset[str]]) -> tuple[Examples, int]:
+    """The holdout without what a source learned from, with or without labels, and how many those were.
+
+    Raises:
+        UserError: nothing is left, or nothing of a class.
+    """
+    kept = holdout.take([i for i, d in enumerate(holdout.digests) if not any(d in known for known in seen.values())])
+    lost = len(holdout) - len(kept)
+    gone = [name for name, count in kept.counts().items() if not count and holdout.counts()[name]]
+    if lost and (gone or not len(kept)):
+        worst = max(seen, key=lambda uri: len(seen[uri] & set(holdout.digests)))
+        what = f"none of class {gone[0]!r}" if gone and len(kept) else "none"
+        raise UserError(
+            f"source {worst} has learned from {lost} of the {len(holdout)} {holdout.noun}s that would judge it, and "
+            f"{what} is left; give a --test set that it has not seen, or train it again with --aside 0.3"
+        )
+    return kept, lost
 
 
 def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:

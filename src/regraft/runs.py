@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 
 from regraft.core.errors import UserError
 
-OPTIONS, RESULT = "options.yaml", "run.json"
+OPTIONS, RESULT, SEEN = "options.yaml", "run.json", "seen.json"
 
 
 class Journal:
@@ -75,6 +75,18 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remember_seen(folder: Path, digests: Iterable[str]) -> None:
+    """Write beside a model which examples it learned from, with labels or without, itself or in what it began as."""
+    write_json(folder / SEEN, sorted(set(digests)))
+
+
+def seen_by(sources: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The digests of the examples that each of ``sources`` learned from; of those that are not our own, none."""
+    return {
+        uri: frozenset(json.loads((Path(uri) / SEEN).read_text())) for uri in sources if (Path(uri) / SEEN).is_file()
+    }
 
 
 def create(out: Path | None, name: str, options: Mapping[str, Any], verb: str = "run") -> Path:

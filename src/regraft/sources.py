@@ -129,13 +129,20 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
         UserError: it cannot be read, or its weights belong to another architecture.
     """
     kind, _, rest = uri.partition(":")
-    if Path(uri).is_dir():
-        opened = _of_run(Path(uri), train)
-    elif kind == "data":
-        opened = _trained_on(Path(rest), train, small, bench)
-    else:
-        opened = _of_library(uri, train, bench)
+    given = kind == "data" and not Path(uri).is_dir()
+    opened = _trained_on(Path(rest), train, small, bench) if given else known_by(uri, train, bench)
     return _finished(opened, uri, train, bench)
+
+
+def known_by(uri: str, examples: Examples, bench: Bench | None) -> "Opened":
+    """A trained network, of an earlier run or of a library, without its head in the latter case.
+
+    Without a bench the likeliest convention of its inputs is taken unmeasured: to try it out.
+
+    Raises:
+        UserError: it cannot be read, takes other examples, or its weights belong to another architecture.
+    """
+    return _of_run(Path(uri), examples) if Path(uri).is_dir() else _of_library(uri, examples, bench)
 
 
 def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
@@ -184,7 +191,8 @@ def _of_run(path: Path, train: Examples) -> Opened:
     model, backbone = artifacts.load(path)
     Backbone.suited(backbone, train)
     model.backbone.carried = Carried.whole({name: t.numel() for name, t in model.backbone.state_dict().items()})
-    return backbone, model, None, {"knows": f"{_known(model)}, learned in an earlier run"}
+    learned = artifacts.manifest_of(path).get("learned", f"{_known(model)}, learned in an earlier run")
+    return backbone, model, None, {"knows": learned}
 
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
@@ -221,11 +229,11 @@ def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, di
     return backbone_for(small, source if source.kind == "text" else train), {}  # words are learned from a lot
 
 
-def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
+def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     given = backbone_for(uri, train)
-    options = given.conventions()
+    options = given.conventions() if bench else (given,)
     chosen = 0
-    if len(options) > 1:
+    if len(options) > 1 and bench:
         sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
         chosen = bench.journal.once(f"{_name(uri)}-input", partial(best_input, options, sized, bench))
     backbone = options[chosen]

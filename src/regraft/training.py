@@ -248,7 +248,7 @@ def _data(problem: Problem, stream: Stream) -> Dataset:
         Stream.TARGET: problem.target.train,
         Stream.UNLABELED: problem.target.unlabeled,
         Stream.SOURCE: problem.source.train if problem.source else None,
-    }[stream]
+    }[stream.drawn_like]
     if found is None:
         raise ValueError(f"this problem has no {stream} examples")
     return found

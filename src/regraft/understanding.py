@@ -42,7 +42,7 @@ def best_input(options: Sequence[Backbone], datasets: Sequence[Dataset], bench: 
     large = [isinstance(o.preprocess, Images) and max(o.preprocess.std) < 0.05 for o in options]
     sides = [[i for i in range(len(options)) if large[i] is side] for side in (False, True)]
     best = [max(side, key=fits.__getitem__) for side in sides if side]
-    if len(best) == 1:
+    if len(best) == 1 or datasets[0].examples.labels is None:  # without labels there is no probe
         return best[0]
     memory = Memory(bench.runtime, bench.cache)
     probes = [features(options[i].build(), datasets[i], options[i].preprocess, memory) for i in best]
@@ -55,9 +55,12 @@ def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
 
     A network that gets its inputs as in its training is surest of what it sees: the measure is the negative mean
     entropy of its own classes on the target's pictures. It reads no label, and few pictures tell conventions apart.
-    Where the weights came without a classifier, it is the likelihood of a probe on the labelled target.
+    Where the weights came without a classifier, it is the likelihood of a probe on the labelled target, and 0 where
+    there are no labels.
     """
     network = backbone.recogniser()
+    if network is None and dataset.examples.labels is None:
+        return 0.0  # all are equal, and the first is the likeliest
     if network is None:
         x = features(backbone.build(), dataset, backbone.preprocess, Memory(bench.runtime, bench.cache))
         return likelihood(x, dataset.examples.strata)

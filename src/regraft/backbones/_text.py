@@ -1,10 +1,16 @@
 """What text networks share: where a text ends, and how its tokens become one feature."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
 from regraft.backbones._base import Network
+from regraft.core.errors import UserError
 from regraft.preprocessing._text import PAD
+
+_STATES = "states"
 
 
 def inside(tokens: Tensor) -> Tensor:
@@ -24,6 +30,35 @@ def last_of(states: Tensor, mask: Tensor) -> Tensor:
     return states[torch.arange(len(states), device=states.device), place]
 
 
+def pooled(states: Tensor, mask: Tensor, pool: str) -> Tensor:
+    """One feature (B, D) of each text: the ``mean`` of its states (B, L, D), or the ``last``; see also `unpooled`."""
+    if pool == _STATES:
+        return states
+    return last_of(states, mask) if pool == "last" else mean_of(states, mask)
+
+
+@contextmanager
+def unpooled(network: Network) -> Iterator[None]:
+    """Inside, a network of text gives the state of each token (B, L, D) rather than features.
+
+    Raises:
+        UserError: it has none, or no token sees what follows it.
+    """
+    pools = {m: m.pool for m in network.modules() if isinstance(getattr(m, "pool", None), str)}
+    if not pools or "last" in pools.values():
+        raise UserError(
+            "hidden tokens are predicted from the state of each, by a network that reads both ways, and this one has "
+            "no such states; give another --backbone, or --method contrastive"
+        )
+    for module in pools:
+        module.pool = _STATES  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for module, pool in pools.items():
+            module.pool = pool
+
+
 class Convolved(nn.Module):
     """Token embeddings, two convolutions over them, and their mean and maximum: (B, L) to (B, 4 * ``width``).
 
@@ -36,6 +71,7 @@ class Convolved(nn.Module):
         self.near = nn.Conv1d(width, 2 * width, 3, padding=1)
         self.far = nn.Conv1d(2 * width, 2 * width, 3, padding=1)
         self.dropout = nn.Dropout(0.2)
+        self.pool = "mean and maximum"
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token numbers to features."""
@@ -44,7 +80,8 @@ class Convolved(nn.Module):
         x = self.dropout(self.embedding(tokens.clamp_min(0))).transpose(1, 2).masked_fill(silent, 0.0)
         x = self.near(x).relu().masked_fill(silent, 0.0)
         x = (x + self.far(x).relu()).masked_fill(silent, 0.0)
-        return torch.cat([mean_of(x.transpose(1, 2), mask), x.amax(2)], 1)
+        states = x.transpose(1, 2)
+        return states if self.pool == _STATES else torch.cat([mean_of(states, mask), states.amax(1)], 1)
 
 
 def convolved(tokens: int) -> Network:

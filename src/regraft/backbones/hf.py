@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._card import card
 from regraft.backbones._hf import by_depth, config_of, network_of
-from regraft.backbones._text import inside, last_of, mean_of
+from regraft.backbones._text import inside, pooled
 from regraft.backbones.hf_sound import HfSound
 from regraft.core.config import settings
 from regraft.core.errors import UserError
@@ -111,4 +111,4 @@ class _Pooled(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         mask = inside(tokens)
         states = self.network(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
-        return last_of(states, mask) if self.pool == "last" else mean_of(states, mask)
+        return pooled(states, mask, self.pool)

@@ -145,8 +145,9 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
+    seen = runs.seen_by(options.source)
     where = (options.target, options.test, options.unlabeled)
-    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind)
+    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind, seen)
 
 
 def _command(options: Run) -> str:

@@ -1,37 +1,57 @@
-"""Train a source model on labelled data, for later runs to start from."""
+"""Train a source model, on labelled or on unlabelled data, for later runs to start from."""
 
 import shlex
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from regraft import artifacts, runs
 from regraft.bench import Bench
 from regraft.core.config import build, settings, to_plain
+from regraft.core.duration import seconds_of
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
-from regraft.data.splits import holdout_split
+from regraft.data.splits import aside_split, holdout_split
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
+from regraft.pretraining import Start
 from regraft.readers._base import read
 from regraft.runtime import detect
 from regraft.sources import backbone_for, train_model
 from regraft.tasks._choice import task_for
+from regraft.tasks.classification import Classification
+
+_RESULT = "train.json"
 
 
 @settings
 class Train:
-    """Train a network from nothing on labelled examples and keep it as a source: ``regraft run --source runs/NAME``.
+    """Train a network on examples with labels, or without any, and keep it as a source: ``regraft run --source DIR``.
 
-    A tenth of each class is set aside to measure it by.
+    With --data it starts from nothing, and a tenth of each class is set aside to measure it by. With --unlabeled it
+    learns by self-supervision, from nothing or from --source. What a source has learned from never judges a run.
     """
 
     data: Path | None = None
     """Folder with a folder of pictures (or sounds) per class, a table with a column label, or a file of arrays."""
+    unlabeled: Path | None = None
+    """Instead: what holds pictures, recordings or texts, whose labels are not read."""
     label: str = "label"
     """The column of a table that holds the labels."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
+    source: str | None = None
+    """With --unlabeled, a trained network to go on from, as in regraft run; none of data:."""
+    method: str = ""
+    """With --unlabeled, contrastive or masked; without it, masked for texts and contrastive for the rest."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """With --unlabeled, steps of the descent; without it, as many as the budget affords, up to 100 epochs."""
+    budget: str = "220s"
+    """With --unlabeled, time that the training may take: 90s, 10m, 2h; 'none' for no limit."""
+    aside: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    """With --unlabeled, share of the examples to leave out, so that a run on the same folder can be judged by them."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the labels are; auto: numbers if they are fractions of many values, else classes."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
@@ -55,21 +75,49 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
         UserError: the data or options cannot be used.
     """
     folder, options, examples = _begin(options)
+    if (folder / _RESULT).exists():
+        return runs.read_json(folder / _RESULT)
     reporter.hint = f"Go on with: regraft train --resume {shlex.quote(str(folder))}"
     journal, runtime = runs.Journal(folder), detect(options.device, options.precision)
-    clock = runs.Clock(journal, None)
+    clock = runs.Clock(journal, seconds_of(options.budget) if options.unlabeled else None)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
+    result = (_unlabelled if options.unlabeled else _labelled)(options, examples, bench)
+    runs.write_json(folder / _RESULT, result)
+    return result
+
+
+def _labelled(options: Train, examples: Examples, bench: Bench) -> dict[str, Any]:
+    folder = bench.journal.folder
     backbone = backbone_for(options.backbone, examples)
     dataset = bench.dataset(examples, backbone.preprocess)
     kept, aside = (dataset.take(part) for part in holdout_split(examples, 0.1, options.seed))
     model = train_model(kept, backbone, "training", bench)
     task = task_for(kept.examples, balanced=False)
-    record = evaluation([predict(model, aside, backbone.preprocess, task, runtime)], aside, task)
+    record = evaluation([predict(model, aside, backbone.preprocess, task, bench.runtime)], aside, task)
     figures = metrics(record, task)
+    runs.remember_seen(folder, kept.examples.digests)
     artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": figures})
-    result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
-    runs.write_json(folder / "train.json", result)
-    return result
+    return {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
+
+
+def _unlabelled(options: Train, examples: Examples, bench: Bench) -> dict[str, Any]:
+    folder, start = bench.journal.folder, _start(options)
+    kept = examples.take(aside_split(examples, options.aside, options.seed)[0])
+    found = f"{len(kept)} unlabelled {kept.noun}s of {options.unlabeled}"
+    out = f", {len(examples) - len(kept)} set aside" if options.aside else ""
+    bench.reporter.say(f"{found}{out}; labels, if there are any, are not read")
+    model, backbone, steps = start.train(kept, options.steps, bench)
+    began = f"from {options.source}" if options.source else "from random weights"
+    method = start.named(kept)[0]
+    learned = f"what {found} have in common: {method}, {steps} steps {began}, no labels"
+    runs.remember_seen(folder, {*kept.digests}.union(*runs.seen_by([options.source or ""]).values()))
+    artifacts.save(folder, model, backbone, Classification(), {"data": str(options.unlabeled), "learned": learned})
+    counts = {"examples": len(kept), "aside": len(examples) - len(kept)}
+    return {"run": str(folder), "method": method, "steps": steps, **counts, "learned": learned}
+
+
+def _start(options: Train) -> Start:
+    return Start(options.backbone, options.source, options.method)
 
 
 def _begin(options: Train) -> tuple[Path, Train, Examples]:
@@ -78,27 +126,47 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
         runs.only_resumes(to_plain(options), to_plain(Train()))
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
         return folder, options, _read(options)
-    if options.data is None:
-        raise UserError("option 'data' is missing: regraft train --data DIR --backbone small")
+    if (options.data is None) == (options.unlabeled is None):
+        raise UserError(
+            "one of the options 'data' and 'unlabeled' is "
+            f"{'missing' if options.data is None else 'too many'}: regraft train --data DIR, or --unlabeled DIR"
+        )
     detect(options.device, options.precision)
+    seconds_of(options.budget)
+    _only_unlabelled(options)
     examples = _read(options)
-    backbone_for(options.backbone, examples).build(pretrained=False)
+    if options.unlabeled is not None:
+        _start(options).check(examples.take(aside_split(examples, options.aside, options.seed)[0]))
+    else:
+        backbone_for(options.backbone, examples).build(pretrained=False)
     plain = {k: v for k, v in to_plain(options).items() if k not in ("resume", "out")}
-    return runs.create(options.out, options.data.resolve().stem, plain, "train"), options, examples
+    data = options.data or options.unlabeled
+    assert data is not None
+    return runs.create(options.out, data.resolve().stem, plain, "train"), options, examples
+
+
+def _only_unlabelled(options: Train) -> None:
+    """Refuse options beside ``data`` that mean nothing there."""
+    if options.data is not None:
+        for name in ("source", "method", "steps", "budget", "aside"):
+            if getattr(options, name) != getattr(Train(), name):
+                raise UserError(f"option {name!r} goes with --unlabeled; with --data leave it out")
 
 
 def _read(options: Train) -> Examples:
-    assert options.data is not None
-    return read(options.data, label=options.label, task=options.task, kind=options.kind)
+    if options.data is not None:
+        return read(options.data, label=options.label, task=options.task, kind=options.kind)
+    assert options.unlabeled is not None
+    return read(options.unlabeled, labelled=False, label=options.label, kind=options.kind)
 
 
 def show(result: dict[str, Any]) -> str:
     """The result for a reader at a terminal."""
+    use = f"use it: regraft run --source {result['run']} --target DIR"
+    if "learned" in result:
+        return f"it knows {result['learned']}\n{use}"
     name, what = ("accuracy", f"{len(result['classes'])} classes") if result["classes"] else ("mae", "numbers")
     found = result["metrics"][name]
     right = f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
     said = "accuracy" if result["classes"] else "mean absolute error"
-    return (
-        f"trained on {result['examples']} examples of {what}; {said} on a tenth set aside: {right}\n"
-        f"use it: regraft run --source {result['run']} --target DIR"
-    )
+    return f"trained on {result['examples']} examples of {what}; {said} on a tenth set aside: {right}\n{use}"

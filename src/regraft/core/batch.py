@@ -7,11 +7,20 @@ from torch import Tensor
 
 
 class Stream(StrEnum):
-    """Which examples a step draws. The stream says which labels may be seen: unlabelled batches have none to see."""
+    """Which examples a step draws. The stream says which labels may be seen: unlabelled batches have none to see.
+
+    ``TWIN`` draws what ``UNLABELED`` draws in the same step, varied in another way: its second view.
+    """
 
     SOURCE = "source"
     TARGET = "target"
     UNLABELED = "unlabeled"
+    TWIN = "twin"
+
+    @property
+    def drawn_like(self) -> "Stream":
+        """The stream whose examples this one draws, in the same order."""
+        return Stream.UNLABELED if self is Stream.TWIN else self
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,19 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     return np.setdiff1d(np.arange(len(labels)), holdout), holdout
 
 
+def aside_split(examples: Examples, share: float, seed: int) -> Split:
+    """Set about ``share`` of the examples aside without a look at labels; equal examples and groups stay together.
+
+    Returns:
+        Indices of the rest and of what is set aside, each ascending.
+    """
+    units = ordered_units(examples, seed, "aside")
+    ends = np.cumsum([len(unit) for unit in units])
+    chosen = [unit for unit, end in zip(units, ends, strict=True) if end <= share * len(examples)]
+    aside = np.sort(np.concatenate([np.empty(0, np.int64), *chosen]))
+    return np.setdiff1d(np.arange(len(examples)), aside), aside
+
+
 def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     """Draw ``shots`` different pictures of each class (of numbers: in all) to learn from; the rest is the holdout.
 

@@ -30,6 +30,16 @@ class Text(Preprocess):
         """The numbers of the tokens of each text, at most ``length``, at least one."""
 
     @property
+    def stands_for_hidden(self) -> int:
+        """The number of the token that takes the place of a hidden one; by default that of everything unknown."""
+        return 0
+
+    @property
+    def special(self) -> tuple[int, ...]:
+        """Numbers of tokens that are no part of what was written."""
+        return ()
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """See `Preprocess.shape`."""
         return (self.length,)

@@ -25,6 +25,17 @@ class HfTokens(Text):
         """See `Preprocess.key`."""
         return f"hf-{hashlib.blake2b(self.tokenizer.encode(), digest_size=8).hexdigest()}-{self.length}"
 
+    @property
+    def stands_for_hidden(self) -> int:
+        """See `Text.stands_for_hidden`."""
+        known = (load(self.tokenizer).mask_token_id, load(self.tokenizer).unk_token_id)
+        return int(next((number for number in known if number is not None), 0))
+
+    @property
+    def special(self) -> tuple[int, ...]:
+        """See `Text.special`."""
+        return tuple(load(self.tokenizer).all_special_ids)
+
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Text.tokenize`."""
         tokenizer = load(self.tokenizer)

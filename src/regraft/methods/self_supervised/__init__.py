@@ -1,0 +1,1 @@
+"""Learning from unlabelled examples alone: what makes a source of them."""

@@ -1,0 +1,110 @@
+"""Predict what was hidden of an example from the rest of it."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from regraft.backbones._text import unpooled
+from regraft.core.batch import Stream
+from regraft.core.config import settings
+from regraft.core.seeding import derive
+from regraft.model import Model, Problem
+from regraft.preprocessing._text import PAD, Text
+from regraft.terms._base import Bound, Round, Term
+
+_SIDE = 32  # pixels on a side of the pictures that are predicted, at most
+_PATCHES = 8  # patches across a picture, at most; two pixels wide at least
+
+
+@settings
+class Reconstruct(Term):
+    """Hide a share of each unlabelled example and predict it: patches of pictures, tokens of texts.
+
+    Pictures: hidden patches are grey, a perceptron predicts the picture (at most 32 pixels on a side) from the
+    features, and the loss is the squared error of the hidden pixels; so any network will do. Texts: of the hidden
+    tokens 80% become the token that stands for hidden ones, 10% another, and 10% stay; one layer and the embeddings
+    predict them from the state of each token, and the loss is the cross-entropy. What predicts is dropped after the
+    phase.
+    Reference: He et al., Masked autoencoders are scalable vision learners, CVPR 2022, section 3; Pathak et al., Context
+    encoders, CVPR 2016, eq. 1; Devlin et al., BERT, NAACL 2019, section 3.1, task 1.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How much is hidden; None: half of a picture, 15% of a text."""
+
+    @property
+    def needs(self) -> frozenset[Stream]:
+        """See `Term.needs`."""
+        return frozenset({Stream.UNLABELED})
+
+    def bind(self, model: Model, problem: Problem) -> Bound:
+        """See `Term.bind`.
+
+        Raises:
+            UserError: a network of text without a state of each token, or with one that sees what comes before only.
+        """
+        preprocess = problem.backbone.preprocess
+        if isinstance(preprocess, Text):
+            return _Tokens(self.share or 0.15, model, preprocess, problem.seed)
+        return _Pixels(self.share or 0.5, model, preprocess.sample(1).shape[-1], problem.seed)
+
+
+class _Hiding(Bound):
+    """``seed``: what is hidden is a function of it and of the step, so a resumed run hides what it would have."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        super().__init__()
+        self.share, self.seed = share, seed
+
+    def drawn(self, shape: tuple[int, ...], round_: Round, purpose: str) -> Tensor:
+        """Random numbers in [0, 1)."""
+        generator = torch.Generator().manual_seed(derive(self.seed, purpose, f"{round_.progress:.9f}"))
+        return torch.rand(shape, generator=generator).to(round_.batches[Stream.UNLABELED].inputs.device)
+
+
+class _Pixels(_Hiding):
+    def __init__(self, share: float, model: Model, size: int, seed: int) -> None:
+        super().__init__(share, seed)
+        self.side, self.across = min(size, _SIDE), min(_PATCHES, size // 2)
+        width = model.backbone.feature_dim
+        self.decoder = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3 * self.side**2))
+
+    def forward(self, round_: Round) -> Tensor:
+        x = round_.batches[Stream.UNLABELED].inputs
+        places = self.drawn((len(x), self.across**2), round_, "patches").argsort(1).argsort(1)
+        hidden = (places < max(1, round(self.share * self.across**2))).to(x.dtype).view(-1, 1, self.across, self.across)
+        features = round_.model.backbone(x * (1 - F.interpolate(hidden, x.shape[-2:])))
+        wanted = F.adaptive_avg_pool2d(x, self.side).float()
+        missing = F.interpolate(hidden, (self.side, self.side)).expand_as(wanted).float()
+        error = (self.decoder(features.float()).view_as(wanted) - wanted).square()
+        return (missing * error).sum() / missing.sum()
+
+
+class _Tokens(_Hiding):
+    def __init__(self, share: float, model: Model, text: Text, seed: int) -> None:
+        super().__init__(share, seed)
+        tables = [m for m in model.backbone.modules() if isinstance(m, nn.Embedding)]
+        device = next(model.backbone.parameters()).device
+        with torch.no_grad(), unpooled(model.backbone):
+            width = model.backbone(text.sample(1).to(device)).shape[-1]
+        self.table = [max(tables, key=lambda m: m.num_embeddings)]  # a list: its weights are the backbone's
+        size, depth = self.table[0].weight.shape
+        self.layer = nn.Sequential(nn.Linear(width, depth), nn.GELU(), nn.LayerNorm(depth))
+        self.bias = nn.Parameter(torch.zeros(size))
+        self.stands_for_hidden, self.special = text.stands_for_hidden, torch.tensor(text.special, dtype=torch.int64)
+
+    def forward(self, round_: Round) -> Tensor:
+        tokens = round_.batches[Stream.UNLABELED].inputs
+        able = (tokens != PAD) & ~torch.isin(tokens, self.special.to(tokens.device))
+        hidden = able & (self.drawn(tuple(tokens.shape), round_, "tokens") < self.share)
+        how = self.drawn(tuple(tokens.shape), round_, "how")
+        others = (self.drawn(tuple(tokens.shape), round_, "others") * len(self.bias)).long()
+        given = torch.where(hidden & (how < 0.8), self.stands_for_hidden, tokens)
+        given = torch.where(hidden & (how >= 0.9), others, given)
+        with unpooled(round_.model.backbone):
+            states = round_.model.backbone(given)[hidden]
+        scores = F.linear(self.layer(states.float()), self.table[0].weight, self.bias)
+        return F.cross_entropy(scores, tokens[hidden], reduction="sum") / max(1, len(states))
