@@ -12,6 +12,16 @@ def inside(tokens: Tensor) -> Tensor:
     return tokens != PAD
 
 
+def aligned(tokens: Tensor) -> Tensor:
+    """The same texts (B, L), filled up on the right whichever side they were filled up on."""
+    return tokens.gather(1, torch.argsort((~inside(tokens)).int(), dim=1, stable=True))
+
+
+def pooled(states: Tensor, mask: Tensor, pool: str) -> Tensor:
+    """One feature (B, D) of each text: the ``mean`` of its states (B, L, D), or the ``last``."""
+    return last_of(states, mask) if pool == "last" else mean_of(states, mask)
+
+
 def mean_of(states: Tensor, mask: Tensor) -> Tensor:
     """The mean (B, D) of the states (B, L, D) of each text's tokens."""
     weights = mask.unsqueeze(2).to(states.dtype)

@@ -4,10 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from torch import Tensor, nn
-
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._text import inside, last_of, mean_of
+from regraft.backbones._transformer import transformer
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -18,13 +16,14 @@ _KEPT = "backbone"
 """Folder, beside a saved model, of its configuration and tokenizer."""
 _MOST = 512
 """Tokens of a text that are read, at most."""
+_OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
 @settings
 class Hf(Backbone):
     """A text network of Hugging Face: ``hf:bert-base-uncased``, ``hf:path/to/folder``, with its own tokenizer.
 
-    Encoders give the mean over a text's tokens, decoders (the GPT-2 and Llama families) the state of its last token.
+    Encoders give the mean over a text's tokens, decoders (GPT-2, Llama and their kin) the state of its last token.
     """
 
     arch: str
@@ -32,7 +31,7 @@ class Hf(Backbone):
     length: int = 64
     """Tokens of a text that are read, at most."""
     pool: str = "auto"
-    """How tokens become one feature: ``mean``, ``last``, or ``auto``, by the family."""
+    """How tokens become one feature: ``mean``, ``last``, or ``auto``: ``last`` where no token sees what follows it."""
 
     @property
     def preprocess(self) -> HfTokens:
@@ -47,7 +46,7 @@ class Hf(Backbone):
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: as many tokens as nearly all examples have."""
         super().suited(examples)
-        most = min(_MOST, getattr(self._config(), "max_position_embeddings", None) or _MOST)
+        most = min(_MOST, _positions(self._config()))
         lengths = [len(ids) for ids in replace(self.preprocess, length=most).tokenize(examples.items)]
         return replace(self, length=fitting(lengths, most))
 
@@ -57,6 +56,8 @@ class Hf(Backbone):
         Raises:
             UserError: it is not on this machine and the hub cannot be reached, or it is not a text network.
         """
+        if self.pool not in ("auto", "mean", "last"):
+            raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
         config, library = self._config(), _library()
         load(self.arch)  # a network without its tokenizer is of no use: say so before anything is trained
         if pretrained:
@@ -67,8 +68,7 @@ class Hf(Backbone):
             network = network.get_encoder()
         if getattr(network, "pooler", None) is not None:
             network.pooler = None  # made for another purpose, and never trained by half of those who publish it
-        pooled = _Pooled(network.float(), self._pool(config))
-        return Network([pooled], config.hidden_size, _by_depth(network))
+        return transformer(network.float(), self.pool)
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
@@ -80,41 +80,14 @@ class Hf(Backbone):
         """See `Backbone.found`."""
         return replace(self, arch=str(folder / _KEPT))
 
-    def _pool(self, config: Any) -> str:
-        if self.pool not in ("auto", "mean", "last"):
-            raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
-        made_for = (config.architectures or [""])[0]
-        causal = made_for.endswith(("ForCausalLM", "LMHeadModel")) or config.model_type in ("gpt2", "llama")
-        return self.pool if self.pool != "auto" else ("last" if causal else "mean")
-
     def _config(self) -> Any:
         return _told(lambda: _library().AutoConfig.from_pretrained(self.arch, trust_remote_code=False), self.arch)
 
 
-class _Pooled(nn.Module):
-    """A network of the library, from token numbers (B, L) to features (B, D)."""
-
-    def __init__(self, network: nn.Module, pool: str) -> None:
-        super().__init__()
-        self.network, self.pool = network, pool
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        mask = inside(tokens)
-        states = self.network(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
-        return last_of(states, mask) if self.pool == "last" else mean_of(states, mask)
-
-
-def _by_depth(network: nn.Module) -> list[nn.Module]:
-    """The parts that hold parameters, as the library lists them, lists of layers opened up."""
-    found: list[nn.Module] = []
-    for child in network.children():
-        if isinstance(child, nn.ModuleList):
-            found += list(child)
-        elif any(isinstance(m, nn.ModuleList) for m in child.modules()):
-            found += _by_depth(child)
-        else:
-            found.append(child)
-    return [m for m in found if any(True for _ in m.parameters())]
+def _positions(config: Any) -> int:
+    """Tokens of a text that the network has positions for; some families count them from after the padding token."""
+    offset = (config.pad_token_id or 1) + 1 if config.model_type in _OFFSET else 0
+    return (getattr(config, "max_position_embeddings", None) or _MOST) - offset
 
 
 def _library() -> Any:
