@@ -13,6 +13,7 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
+from regraft.backbones._vocabulary import carry_over, told
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
@@ -117,10 +118,10 @@ def try_out(uri: str, small: str, train: Examples) -> None:
         backbone_for(uri, train).build()
 
 
-def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
+def open_source(uri: str, train: Examples, small: str, bench: Bench, vocabulary: str = "source") -> Source:
     """Open a source for a target of which only the labelled examples ``train`` are looked at.
 
-    ``small`` names the backbone that a ``data:`` source is trained in.
+    ``small`` names the backbone that a ``data:`` source is trained in; ``vocabulary``: see `regraft run`.
 
     Raises:
         UserError: it cannot be read, or its weights belong to another architecture.
@@ -132,7 +133,7 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
         opened = _trained_on(Path(rest), train, small, bench)
     else:
         opened = _of_library(uri, train, bench)
-    return _finished(opened, uri, train, bench)
+    return _finished(_respelled(opened, train, vocabulary, bench), uri, train, bench)
 
 
 def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
@@ -189,6 +190,21 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
     model, backbone = artifacts.load(folder)
     found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
     return backbone, model, Domain(str(path), dataset), found
+
+
+def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -> Opened:
+    """The source with the tokens of the target, beside its own or in their place."""
+    backbone, model, domain, found = opened
+    if vocabulary == "source" or not backbone.vocabulary:
+        return opened
+    other = backbone.respelled(train, keep=vocabulary == "both")
+    network = other.build(pretrained=False)
+    known, tokens = backbone.vocabulary, other.vocabulary
+    carry_over(model.backbone, network, known, tokens)
+    model.backbone = network
+    if domain is not None:
+        domain = replace(domain, train=bench.dataset(domain.train.examples, other.preprocess))
+    return other, model, domain, {**found, "vocabulary": told(known, tokens)}
 
 
 def _read(path: Path, train: Examples) -> Examples:

@@ -66,6 +66,15 @@ class Backbone(ABC):
             raise UserError(f"{name} networks take {takes}, but the examples are {examples.kind}; give another source")
         return self
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The tokens that it has embeddings of, in their order; none where it takes no text or its tokens are fixed."""
+        return ()
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """The same backbone with a vocabulary learned from the examples; with ``keep``, beside its own."""
+        return self
+
     def conventions(self) -> tuple[Self, ...]:
         """What it may want its inputs to be, where that is not known, the likeliest first."""
         return (self,)

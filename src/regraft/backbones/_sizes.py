@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import torch
+from torch import Tensor
+
 USUAL = (32, 64, 96, 128, 160, 192, 224)
 """Pixels on a side that networks which take any size were usually made for."""
 _FIXED = (
@@ -19,3 +22,8 @@ def accepted(takes: Callable[[int], bool], most: int) -> tuple[int, ...]:
     """The usual sizes up to ``most`` that a network ``takes``, or the one size that it is bound to; perhaps none."""
     found = tuple(size for size in USUAL if size <= most and takes(size))
     return found or tuple(size for size in _FIXED if takes(size))[:1]
+
+
+def pictures(size: int) -> Tensor:
+    """Two random ones (2, 3, size, size): what a network of pictures must take."""
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -92,9 +92,10 @@ def output(network: nn.Module, x: Tensor) -> Any:
             return network.eval()(x)
     except Exception as error:  # the user's code may raise anything
         said = str(error).strip().splitlines()[:1]
+        what, given = ("pictures", "(batch, 3, size, size)") if x.dim() == 4 else ("token numbers", "(batch, length)")
         raise UserError(
-            f"the network does not take pictures of shape {tuple(x.shape)} ({' '.join(said) or type(error).__name__}); "
-            "Regraft gives it (batch, 3, size, size)"
+            f"the network does not take {what} of shape {tuple(x.shape)} ({' '.join(said) or type(error).__name__}); "
+            f"Regraft gives it {given}"
         ) from error
     finally:
         network.train(was)

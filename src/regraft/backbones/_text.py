@@ -34,6 +34,13 @@ def last_of(states: Tensor, mask: Tensor) -> Tensor:
     return states[torch.arange(len(states), device=states.device), place]
 
 
+def trial(tokens: int) -> Tensor:
+    """Two texts of different length, of random ones of ``tokens``: to try a network out."""
+    found = torch.randint(tokens, (2, 7), generator=torch.Generator().manual_seed(0))
+    found[1, 4:] = PAD
+    return found
+
+
 class Convolved(nn.Module):
     """Token embeddings, two convolutions over them, and their mean and maximum: (B, L) to (B, 4 * ``width``).
 

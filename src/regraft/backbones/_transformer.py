@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from regraft.backbones._base import Network
-from regraft.backbones._text import aligned, inside, pooled
+from regraft.backbones._text import aligned, inside, pooled, trial
 from regraft.preprocessing._text import PAD
 
 _FAILURES = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError, AssertionError)
@@ -129,7 +129,7 @@ def _cut(whole: _Whole) -> Transformer | None:
         return None
     name, layers = max(lists, key=lambda pair: sum(p.numel() for p in pair[1].parameters()))
     owner, _, leaf = name.rpartition(".")
-    tokens = _trial(network.config.vocab_size)
+    tokens = trial(network.config.vocab_size)
     network.eval()
     gives: list[type] = []
     hook = layers[0].register_forward_hook(lambda _, __, output: gives.append(type(output)))
@@ -156,7 +156,7 @@ def _cut(whole: _Whole) -> Transformer | None:
 def _causal(network: nn.Module) -> bool:
     """Whether no token sees what follows it: then only the last has seen the whole text."""
     was = network.training
-    tokens = _trial(network.config.vocab_size)[:1]  # type: ignore[union-attr, arg-type]
+    tokens = trial(network.config.vocab_size)[:1]  # type: ignore[union-attr, arg-type]
     with torch.no_grad():
         long, short = (network.eval()(**_inputs(network, x)).last_hidden_state for x in (tokens, tokens[:, :3]))
     network.train(was)
@@ -193,13 +193,6 @@ def _inputs(network: Any, tokens: Tensor) -> dict[str, Tensor]:
     pad = getattr(network.config, "pad_token_id", None) or 0
     mask = inside(tokens)
     return {"input_ids": torch.where(mask, tokens, pad), "attention_mask": mask.long()}
-
-
-def _trial(tokens: int) -> Tensor:
-    """Two texts of different length."""
-    found = torch.randint(tokens, (2, 7), generator=torch.Generator().manual_seed(0))
-    found[1, 4:] = PAD
-    return found
 
 
 def _first(output: Any) -> Any:

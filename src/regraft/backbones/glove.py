@@ -51,6 +51,18 @@ class Glove(Backbone):
         return self.text
 
     @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """See `Backbone.vocabulary`."""
+        return self.text.vocabulary
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """See `Backbone.respelled`: a vector of its own for each word that the file lacks."""
+        words = dict.fromkeys(word for text in examples.items for word in split(text))
+        own = self.vocabulary if keep else tuple(w for w in self.vocabulary if w in words or w == UNKNOWN)
+        added = (word for word in words if word not in set(own))
+        return replace(self, text=replace(self.text, vocabulary=(*own, *added)))
+
+    @property
     def described(self) -> str:
         """See `Backbone.described`."""
         share = f"{100 * self.missed:.1f}% of the target's words are unknown"

@@ -6,11 +6,12 @@ from typing import Any, Self
 
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._transformer import transformer
+from regraft.backbones._vocabulary import mapped
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.preprocessing._text import fitting
-from regraft.preprocessing.hf_tokens import HfTokens, load
+from regraft.preprocessing.hf_tokens import HfTokens, cut_up, load
 
 _KEPT = "backbone"
 """Folder, beside a saved model, of its configuration and tokenizer."""
@@ -33,15 +34,37 @@ class Hf(Backbone):
     pool: str = "auto"
     """How tokens become one feature: ``mean``, ``last``, or ``auto``: ``last`` where no token sees what follows it."""
 
+    added: tuple[str, ...] = ()
+    """Words of the target that are tokens of their own beside those of its tokenizer."""
+
     @property
     def preprocess(self) -> HfTokens:
         """See `Backbone.preprocess`."""
-        return HfTokens(tokenizer=self.arch, length=self.length)
+        return HfTokens(tokenizer=self.arch, added=self.added, length=self.length)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """See `Backbone.vocabulary`."""
+        tokenizer = load(self.arch, self.added)
+        return tuple(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """See `Backbone.respelled`: words that come twice or more and are unknown to its tokenizer, or cut up by it.
+
+        Raises:
+            UserError: its tokenizer was to be replaced: there is no way to learn one of its kind.
+        """
+        if not keep:
+            raise UserError(f"the tokenizer of {self.arch!r} cannot be replaced, only added to: --vocabulary both")
+        return replace(self, added=cut_up(self.arch, examples.items)).suited(examples)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"text of up to {self.length} tokens, by its own tokenizer"
+        new = max(0, len(load(self.arch, self.added)) - self._config().vocab_size)
+        return f"text of up to {self.length} tokens, by its own tokenizer" + (
+            f"; {new} tokens have new rows" if new else ""
+        )
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: as many tokens as nearly all examples have."""
@@ -59,11 +82,13 @@ class Hf(Backbone):
         if self.pool not in ("auto", "mean", "last"):
             raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
         config, library = self._config(), _library()
-        load(self.arch)  # a network without its tokenizer is of no use: say so before anything is trained
+        tokens = len(load(self.arch, self.added))  # says so if there is none, before anything is trained
         if pretrained:
             network = _told(lambda: library.AutoModel.from_pretrained(self.arch, trust_remote_code=False), self.arch)
         else:
             network = _told(lambda: library.AutoModel.from_config(config, trust_remote_code=False), self.arch)
+        if tokens > config.vocab_size:
+            _lengthen(network, tokens)
         if config.is_encoder_decoder:
             network = network.get_encoder()
         if getattr(network, "pooler", None) is not None:
@@ -73,7 +98,7 @@ class Hf(Backbone):
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
         self._config().save_pretrained(folder / _KEPT)
-        load(self.arch).save_pretrained(folder / _KEPT)
+        load(self.arch, self.added).save_pretrained(folder / _KEPT)
         return replace(self, arch=_KEPT)
 
     def found(self, folder: Path) -> Self:
@@ -82,6 +107,14 @@ class Hf(Backbone):
 
     def _config(self) -> Any:
         return _told(lambda: _library().AutoConfig.from_pretrained(self.arch, trust_remote_code=False), self.arch)
+
+
+def _lengthen(network: Any, tokens: int) -> None:
+    """Give the tokens that its tokenizer has beyond its embeddings rows like the others."""
+    rows = network.get_input_embeddings().weight.detach()
+    places = [str(number) for number in range(tokens)]
+    network.resize_token_embeddings(tokens, mean_resizing=False)
+    network.get_input_embeddings().weight.data.copy_(mapped(rows, places[: len(rows)], places))
 
 
 def _positions(config: Any) -> int:

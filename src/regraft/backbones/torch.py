@@ -2,21 +2,26 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import torch
 from torch import nn
 
 from regraft.backbones import _code
-from regraft.backbones._base import Backbone
+from regraft.backbones._base import Backbone, Network
+from regraft.backbones._decompose import uncut
 from regraft.backbones._foreign import Foreign
-from regraft.backbones._sizes import USUAL, accepted, worth
+from regraft.backbones._own_text import reading
+from regraft.backbones._sizes import USUAL, accepted, pictures, worth
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
+from regraft.backbones._text import trial
 from regraft.backbones._weights import CONVENTIONS, carry_all, read
-from regraft.core.config import settings
+from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
+from regraft.preprocessing._base import Preprocess
+from regraft.preprocessing._listed import Listed
 
 
 @settings
@@ -25,12 +30,20 @@ class Torch(Foreign):
 
     After the colon stands a class or a function that gives an untrained ``nn.Module`` when called without arguments.
     The file or module is imported, which runs the code in it: name only code that you would run yourself. The weights
-    file is only read. The linear layer that a forward pass reaches last is taken for the classifier. A saved model
-    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file.
+    file is only read. A network of text takes token numbers (B, L), -1 where a text has ended, of the vocabulary beside
+    its weights (``vocab.json``). The linear layer that a forward pass reaches last is taken for the classifier. A saved
+    model names the code and its checksum, and has no copy of it: whoever loads the model needs the same file.
     """
 
     code: str = ""
     """SHA-256 of the file that the network is written in, in a saved model; empty: not checked."""
+    reads: Annotated[Listed | None, Choice("preprocessing")] = None
+    """How text is read, by the vocabulary beside the weights; None where it sees pictures."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """See `Backbone.preprocess`."""
+        return self.reads or super().preprocess
 
     @property
     def native(self) -> int:
@@ -43,20 +56,18 @@ class Torch(Foreign):
         Raises:
             UserError: there is no such code, it was changed since it was saved, or it gives no network.
         """
-        if self.code and _code.digest_of(self.arch) != self.code:
-            raise UserError(f"{_code.file_of(self.arch)} was changed after the model was saved; restore it")
-        make = _code.factory(self.arch)
-        try:
-            network = make()
-        except Exception as error:  # the user's code may raise anything
-            raise UserError(f"{self.arch} called without arguments fails ({type(error).__name__}: {error})") from error
-        if not isinstance(network, nn.Module):
-            raise UserError(f"{self.arch} gives a {type(network).__name__}; it must give a torch.nn.Module")
-        return network.float()
+        return _code.network(self.arch, self.code)
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
         """See `Foreign.without_classifier`."""
-        return without_classifier(network, _pictures(self.pictures.size))
+        return without_classifier(network, self._trial())
+
+    def build(self, pretrained: bool = True) -> Network:
+        """See `Backbone.build`."""
+        if self.reads is None:
+            return super().build(pretrained)
+        network = self.without_classifier(self._trained() if pretrained else self.bare(False))
+        return uncut(network, output(network, self._trial()).shape[1])
 
     @property
     def fixed(self) -> bool:
@@ -65,12 +76,14 @@ class Torch(Foreign):
 
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: the largest size that it takes and the pictures are worth; `conventions` has more."""
+        if examples.kind == Listed.kind:
+            return replace(self, reads=reading(self.weights, examples))
         Backbone.suited(self, examples)
         return replace(self, size=self._sizes(worth(native_size(examples.items)))[-1])
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: padding is in the code; normalisation and size are not."""
-        if self.weights is None:
+        if self.weights is None or self.reads:
             return (self,)
         sizes = self._sizes(self.pictures.size)[::-1]
         return tuple(replace(self, normalise=n, size=s) for s in sizes for n in CONVENTIONS)
@@ -78,13 +91,15 @@ class Torch(Foreign):
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
+        if self.reads:
+            return f"text of up to {self.reads.length} of {len(self.reads.vocabulary)} tokens"
         return f"{self.pictures.size} pixels, normalised as {self.normalise}"
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
         network = self._trained()
-        name = classifier(network, _pictures(self.pictures.size))
-        if name is None or self.weights is None:
+        name = classifier(network, self._trial())
+        if name is None or self.weights is None or self.reads:
             return None
         own, found = network.state_dict()[f"{name}.weight"], read(self.weights).get(f"{name}.weight")
         return None if found is None or found.shape != own.shape else Tapped(network, name, after=True)
@@ -109,33 +124,26 @@ class Torch(Foreign):
     def _trained(self) -> nn.Module:
         if self.weights is None:
             raise UserError(f"source 'torch:{self.arch}' has no weights; name a file: torch:{self.arch}@WEIGHTS")
-        network, again = self.bare(False), self.bare(False)
-        drawn = [(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True) if a.dim() > 1]
-        if drawn and all(torch.equal(a, b) for a, b in drawn):
-            raise UserError(
-                f"{self.arch} gives the same weights at every call; the model from scratch, which every result is "
-                "compared with, needs random ones: load no weights and set no seed in it"
-            )
-        name = classifier(network, _pictures(self.pictures.size))
+        network = self.bare(False)
+        _code.refuse_fixed(self.arch, network, self.bare(False))
+        name = classifier(network, self._trial())
         carry_all(network, self.weights, () if name is None else (f"{name}.",))
         return network
+
+    def _trial(self) -> torch.Tensor:
+        return trial(len(self.reads.vocabulary)) if self.reads else pictures(self.pictures.size)
 
     def _sizes(self, most: int) -> tuple[int, ...]:
         network = self.bare(False)
 
         def takes(size: int) -> bool:
             try:
-                output(network, _pictures(size))
+                output(network, pictures(size))
             except UserError:
                 return False
             return True
 
         found = accepted(takes, most)
         if not found:
-            output(network, _pictures(USUAL[-1]))  # says why not
+            output(network, pictures(USUAL[-1]))  # says why not
         return found
-
-
-def _pictures(size: int) -> torch.Tensor:
-    """Two random ones: what a network of pictures must take."""
-    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
