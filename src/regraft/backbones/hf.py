@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._hub import open_config, open_network
 from regraft.backbones._transformer import transformer
 from regraft.backbones._vocabulary import mapped
 from regraft.core.config import settings
@@ -61,7 +62,7 @@ class Hf(Backbone):
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        new = max(0, len(load(self.arch, self.added)) - self._config().vocab_size)
+        new = max(0, len(load(self.arch, self.added)) - open_config(self.arch).vocab_size)
         return f"text of up to {self.length} tokens, by its own tokenizer" + (
             f"; {new} tokens have new rows" if new else ""
         )
@@ -69,7 +70,10 @@ class Hf(Backbone):
     def suited(self, examples: Examples) -> Self:
         """See `Backbone.suited`: as many tokens as nearly all examples have."""
         super().suited(examples)
-        most = min(_MOST, _positions(self._config()))
+        config = open_config(self.arch)
+        if getattr(config, "vocab_size", None) is None:
+            raise UserError(f"{self.arch!r} is no network of text but a {config.model_type}; give another source")
+        most = min(_MOST, _positions(config))
         lengths = [len(ids) for ids in replace(self.preprocess, length=most).tokenize(examples.items)]
         return replace(self, length=fitting(lengths, most))
 
@@ -81,12 +85,9 @@ class Hf(Backbone):
         """
         if self.pool not in ("auto", "mean", "last"):
             raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
-        config, library = self._config(), _library()
+        config = open_config(self.arch)
         tokens = len(load(self.arch, self.added))  # says so if there is none, before anything is trained
-        if pretrained:
-            network = _told(lambda: library.AutoModel.from_pretrained(self.arch, trust_remote_code=False), self.arch)
-        else:
-            network = _told(lambda: library.AutoModel.from_config(config, trust_remote_code=False), self.arch)
+        network = open_network(self.arch, config, pretrained)
         if tokens > config.vocab_size:
             _lengthen(network, tokens)
         if config.is_encoder_decoder:
@@ -97,16 +98,13 @@ class Hf(Backbone):
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
-        self._config().save_pretrained(folder / _KEPT)
+        open_config(self.arch).save_pretrained(folder / _KEPT)
         load(self.arch, self.added).save_pretrained(folder / _KEPT)
         return replace(self, arch=_KEPT)
 
     def found(self, folder: Path) -> Self:
         """See `Backbone.found`."""
         return replace(self, arch=str(folder / _KEPT))
-
-    def _config(self) -> Any:
-        return _told(lambda: _library().AutoConfig.from_pretrained(self.arch, trust_remote_code=False), self.arch)
 
 
 def _lengthen(network: Any, tokens: int) -> None:
@@ -121,26 +119,3 @@ def _positions(config: Any) -> int:
     """Tokens of a text that the network has positions for; some families count them from after the padding token."""
     offset = (config.pad_token_id or 1) + 1 if config.model_type in _OFFSET else 0
     return (getattr(config, "max_position_embeddings", None) or _MOST) - offset
-
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise UserError("hf: sources need the extra 'hf': pip install 'regraft[hf]'") from error
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return transformers
-
-
-def _told(load: Any, arch: str) -> Any:
-    try:
-        return load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if Path(arch).is_dir():
-            said = str(error).strip().splitlines()[0][:200]
-            raise UserError(f"the folder {arch} is not a network that transformers can read: {said}") from error
-        raise UserError(
-            f"{arch!r} is not on this machine and its hub cannot be reached; bring its files (config.json, "
-            f"model.safetensors and the tokenizer's) in a folder and name that: hf:path/to/folder"
-        ) from error
