@@ -27,7 +27,7 @@ def mapped(rows: Tensor, known: Sequence[str], tokens: Sequence[str]) -> Tensor:
 def carry_over(old: nn.Module, new: nn.Module, known: Sequence[str], tokens: Sequence[str]) -> None:
     """Give ``new``, the same network for other ``tokens``, all that ``old`` has learned, its embeddings by token."""
     tables = [(m.num_embeddings, name) for name, m in old.named_modules() if isinstance(m, nn.Embedding)]
-    name = f"{max(tables)[1]}.weight"
+    name = f"{min(pair for pair in tables if pair[0] >= len(known))[1]}.weight"  # others are of positions and the like
     tensors = old.state_dict()
     rows = new.state_dict()[name].clone()  # some networks have more rows than tokens
     rows[: len(tokens)] = mapped(tensors[name][: len(known)], known, tokens)
