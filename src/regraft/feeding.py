@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regraft.augment import Augment
 from regraft.backbones._base import Network
@@ -57,7 +57,8 @@ class Feed:
         """
         if self.views is None or stop == 0:
             return False
-        one = self._forward(network, stop, np.arange(1), 0)
+        longest = self.preprocess.order(self.dataset.arrays, self.dataset.rows)[-1:]
+        one = self._forward(network, stop, longest, 0)
         if one.nbytes * len(self.dataset) * self.views > REMEMBER_BYTES:
             return False
         self._prefix, self._start = network, stop
@@ -73,7 +74,7 @@ class Feed:
         if view not in self._memory:
             assert self._prefix is not None
             parts = np.array_split(np.arange(len(self.dataset)), max(1, len(self.dataset) // 64))
-            self._memory[view] = torch.cat([self._forward(self._prefix, self._start, part, view) for part in parts])
+            self._memory[view] = _joined([self._forward(self._prefix, self._start, part, view) for part in parts])
         return self._memory[view]
 
     def _inputs(self, index: np.ndarray, view: np.ndarray) -> Tensor:
@@ -111,3 +112,11 @@ class Feed:
             assert self.augment is not None
             self._draws[view] = self.augment.draw(len(self.dataset), self.seed, self.stream, view)
         return self._draws[view]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Activations of all examples; those of shorter texts (B, L, ...) are filled up with zeros, which say so."""
+    longest = max(part.shape[1] for part in parts)
+    if all(part.shape[1] == longest for part in parts):
+        return torch.cat(parts)
+    return torch.cat([nn.functional.pad(p, (0, 0) * (p.dim() - 2) + (0, longest - p.shape[1])) for p in parts])

@@ -31,6 +31,7 @@ class Wanted:
     seeds: int
     level: float
     steps: int | None = None
+    vocabulary: str = "source"
 
 
 class Job:
@@ -87,7 +88,7 @@ class Job:
 
     def _open(self, uri: str) -> Source:
         self.bench.reporter.say(f"source {uri}")
-        source = open_source(uri, self.data.train, self.wanted.backbone, self.bench)
+        source = open_source(uri, self.data.train, self.wanted.backbone, self.bench, self.wanted.vocabulary)
         self._decode(source)
         self.bench.clock.stamp()
         return source

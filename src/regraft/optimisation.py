@@ -57,13 +57,12 @@ def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optim
     Raises:
         UserError: an optimiser of another name.
     """
-    depths = model.depth_groups()
+    depths, tempo = model.depth_groups(), model.backbone.tempo
+    head = options.head_factor * max(1.0, tempo)  # what must learn fast gives small features
     groups = []
     for depth, parameters in enumerate(depths):
         last = depth == len(depths) - 1
-        factor = (
-            options.head_factor if last else model.backbone.tempo * options.layer_decay ** (len(depths) - 2 - depth)
-        )
+        factor = head if last else tempo * options.layer_decay ** (len(depths) - 2 - depth)
         groups += [{"params": parameters, "factor": factor}] if parameters else []
     extra = [p for p in bound.parameters() if p.requires_grad]
     groups += [{"params": extra, "factor": options.head_factor}] if extra else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -14,6 +14,7 @@ from torch import nn
 from regraft import artifacts
 from regraft.backbones._base import Backbone
 from regraft.backbones._carried import Carried
+from regraft.backbones._vocabulary import carry_over, told
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
@@ -120,10 +121,10 @@ def try_out(uri: str, small: str, train: Examples) -> None:
         backbone_for(uri, train).build()
 
 
-def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
+def open_source(uri: str, train: Examples, small: str, bench: Bench, vocabulary: str = "source") -> Source:
     """Open a source for a target of which only the labelled examples ``train`` are looked at.
 
-    ``small`` names the backbone that a ``data:`` source is trained in.
+    ``small`` names the backbone that a ``data:`` source is trained in; ``vocabulary``: see `regraft run`.
 
     Raises:
         UserError: it cannot be read, or its weights belong to another architecture.
@@ -131,7 +132,7 @@ def open_source(uri: str, train: Examples, small: str, bench: Bench) -> Source:
     kind, _, rest = uri.partition(":")
     given = kind == "data" and not Path(uri).is_dir()
     opened = _trained_on(Path(rest), train, small, bench) if given else known_by(uri, train, bench)
-    return _finished(opened, uri, train, bench)
+    return _finished(_respelled(opened, train, vocabulary, bench), uri, train, bench)
 
 
 def known_by(uri: str, examples: Examples, bench: Bench | None) -> "Opened":
@@ -206,6 +207,21 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
     model, backbone = artifacts.load(folder)
     found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
     return backbone, model, Domain(str(path), dataset), found
+
+
+def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -> Opened:
+    """The source with the tokens of the target, beside its own or in their place."""
+    backbone, model, domain, found = opened
+    if vocabulary == "source" or not backbone.vocabulary:
+        return opened
+    other = backbone.respelled(train, keep=vocabulary == "both")
+    network = other.build(pretrained=False)
+    known, tokens = backbone.vocabulary, other.vocabulary
+    carry_over(model.backbone, network, known, tokens)
+    model.backbone = network
+    if domain is not None:
+        domain = replace(domain, train=bench.dataset(domain.train.examples, other.preprocess))
+    return other, model, domain, {**found, "vocabulary": told(known, tokens)}
 
 
 def _read(path: Path, train: Examples) -> Examples:

@@ -1,5 +1,6 @@
 """Laws of text networks: padding changes nothing, features are the library's own, what is saved needs nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,23 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
+from regraft.backbones._text import pooled
 from regraft.backbones._vectors import rows_of
 from regraft.backbones.glove import Glove
 from regraft.backbones.hf import Hf
 from regraft.backbones.small import Small
-from regraft.core.config import build, to_plain
+from regraft.core.config import build, entry, to_plain
 from regraft.core.errors import UserError
+from regraft.data.dataset import Domain, whole
 from regraft.data.examples import Examples
-from regraft.model import Model, blocks
+from regraft.feeding import Feed
+from regraft.model import Model, Problem, blocks
+from regraft.preprocessing._text import PAD
+from regraft.preprocessing.hf_tokens import load
 from regraft.preprocessing.subwords import learned
 from regraft.preprocessing.words import split
 from regraft.tasks.classification import Classification
+from regraft.training import run
 
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
 tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not installed")
@@ -33,12 +40,17 @@ CONFIGS = {
         vocab_size=n, dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=48
     ),
     "roberta": lambda n: transformers.RobertaConfig(vocab_size=n, intermediate_size=64, pad_token_id=0, **SHAPE),
+    "mpnet": lambda n: transformers.MPNetConfig(vocab_size=n, intermediate_size=64, pad_token_id=0, **SHAPE),
     "gpt2": lambda n: transformers.GPT2Config(vocab_size=n, n_embd=32, n_layer=3, n_head=2, n_positions=48),
     "llama": lambda n: transformers.LlamaConfig(
         vocab_size=n, intermediate_size=64, num_key_value_heads=2, pad_token_id=None, **SHAPE
     ),
+    "mistral": lambda n: transformers.MistralConfig(
+        vocab_size=n, intermediate_size=64, num_key_value_heads=2, pad_token_id=None, **SHAPE
+    ),
     "t5": lambda n: transformers.T5Config(vocab_size=n, d_model=32, d_kv=16, d_ff=64, num_layers=3, num_heads=2),
 }
+DECODERS = ("gpt2", "llama", "mistral")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,7 @@ def folder_of(family: str, root: Path) -> Path:
         tokenizers.models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]")
     )
     inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    pad = {} if family in ("gpt2", "llama") else {"pad_token": "[PAD]"}  # these come without one
+    pad = {} if family in DECODERS else {"pad_token": "[PAD]"}  # these come without one
     transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]", **pad).save_pretrained(root)
     torch.manual_seed(0)
     transformers.AutoModel.from_config(CONFIGS[family](len(vocabulary))).save_pretrained(root)
@@ -93,6 +105,22 @@ def test_padding_changes_nothing(backbone):
     assert (together - alone).abs().max() < 1e-5
 
 
+def test_neither_does_the_side_that_is_padded(backbone):
+    """Token numbers filled up on the left are the same texts; and the tokenizer's own habit is of no account."""
+    if not isinstance(backbone, Hf):
+        pytest.skip("these networks only see what Regraft's own tokenizers give")
+    network, preprocess = made(backbone), backbone.preprocess
+    x = preprocess.tensor(preprocess.decode(TEXTS[:5]))
+    left = torch.stack([row.roll(int((row == PAD).sum())) for row in x])
+    assert (left[:, 0] == PAD).any()
+    with torch.no_grad():
+        assert torch.equal(network(left), network(x))
+    tokenizer = load(backbone.arch)
+    tokenizer.padding_side = "left"
+    assert np.array_equal(preprocess.decode(TEXTS), replace(preprocess, length=preprocess.length).decode(TEXTS))
+    tokenizer.padding_side = "right"
+
+
 def test_features_are_the_librarys_own(backbone):
     """Parity with the library: the mean of an encoder's last states, the last state of a decoder's, text by text."""
     if not isinstance(backbone, Hf):
@@ -105,8 +133,52 @@ def test_features_are_the_librarys_own(backbone):
         with torch.no_grad():
             states = library(**tokenizer(text, return_tensors="pt", return_token_type_ids=False)).last_hidden_state[0]
             ours = network(backbone.preprocess.tensor(backbone.preprocess.decode([text])))[0]
-        wanted = states[-1] if library.config.model_type in ("gpt2", "llama") else states.mean(0)
+        wanted = states[-1] if library.config.model_type in DECODERS else states.mean(0)
         assert (ours - wanted).abs().max() < 1e-5
+
+
+def test_stages_are_the_librarys_layers(backbone):
+    """Features at each depth are its hidden states, pooled; and they go on from what was remembered at any depth."""
+    if not isinstance(backbone, Hf) or Path(backbone.arch).name.startswith("t5"):
+        pytest.skip("this network is one stage: its layers share what the first one finds")
+    library = transformers.AutoModel.from_pretrained(backbone.arch, output_hidden_states=True).eval()
+    network, tokens = made(backbone), backbone.preprocess.tensor(backbone.preprocess.decode(TEXTS[:5]))
+    assert len(network.stages) == 1 + library.config.num_hidden_layers
+    assert len(blocks(network)) == len(network.stages)
+    mask = tokens != PAD
+    with torch.no_grad():
+        states = library(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).hidden_states
+        found = network.depths(tokens)
+        for depth, wanted in enumerate(states):
+            assert (found[depth] - pooled(wanted, mask, network.pool)).abs().max() < 1e-5
+            assert (network(network(tokens, 0, depth), depth) - found[-1]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("method", ["gradual", "probe_then_tune"])
+def test_a_frozen_prefix_runs_once_and_changes_no_weight(backbone, examples, method, monkeypatch):
+    """Training on remembered activations gives the weights that training on the texts gives."""
+    if not isinstance(backbone, Hf) or not backbone.arch.endswith(("bert0", "llama0")):
+        pytest.skip("two families stand for all: their stages are proven above")
+    dataset = whole(examples, backbone.preprocess.decode(TEXTS))
+    problem = Problem(Classification(classes=("a", "b")), Domain("target", dataset), backbone, seed=0)
+    start = Model(made(backbone), nn.Identity(), ())
+    phases = entry("methods", method).with_steps(8).phases(problem)
+    remembered = run(start, phases, problem)
+    kept = []
+    monkeypatch.setattr(Feed, "remember", lambda feed, network, stop: kept.append(stop))
+    naive = run(start, phases, problem)
+    assert kept[0] == len(start.backbone.stages)
+    assert any(0 < stop < len(start.backbone.stages) for stop in kept)
+    for (name, one), two in zip(remembered.state_dict().items(), naive.state_dict().values(), strict=True):
+        assert (one - two).abs().max() < 1e-4, name
+
+
+def test_texts_as_long_as_there_are_positions(backbone, examples):
+    long = replace(examples, items=tuple(" ".join([text] * 40) for text in TEXTS))
+    suited = backbone.suited(long)
+    with torch.no_grad():
+        found = made(suited)(suited.preprocess.tensor(suited.preprocess.decode(long.items)))
+    assert torch.isfinite(found).all()
 
 
 def test_blocks_are_in_depth_order_and_learn(backbone):

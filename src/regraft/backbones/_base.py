@@ -23,8 +23,8 @@ class Network(nn.Module):
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
-    parameters lie deeper. ``tempo``: factor on its learning rates. ``carried``: what a weights file gave to it, None
-    where its weights came from elsewhere.
+    parameters lie deeper. ``tempo``: factor on its learning rates, and on the head's if it is above 1. ``carried``:
+    what a weights file gave to it, None where its weights came from elsewhere.
     """
 
     carried: Carried | None = None
@@ -74,6 +74,15 @@ class Backbone(ABC):
         if takes != examples.kind:
             name = catalog.name_of(type(self))
             raise UserError(f"{name} networks take {takes}, but the examples are {examples.kind}; give another source")
+        return self
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The tokens that it has embeddings of, in their order; none where it takes no text or its tokens are fixed."""
+        return ()
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """The same backbone with a vocabulary learned from the examples; with ``keep``, beside its own."""
         return self
 
     def conventions(self) -> tuple[Self, ...]:

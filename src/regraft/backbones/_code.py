@@ -11,6 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+from torch import nn
+
 from regraft.core.errors import UserError
 
 
@@ -31,6 +34,38 @@ def factory(arch: str) -> Callable[[], Any]:
         known = [n for n, v in vars(module).items() if callable(v) and n[0] != "_"]
         raise UserError(f"{path} has no class or function {name!r}; it has {', '.join(known[:9]) or 'none'}")
     return made
+
+
+def network(arch: str, code: str = "") -> nn.Module:
+    """The untrained network that the code gives; ``code``: the SHA-256 that its file must have, empty for any.
+
+    Raises:
+        UserError: there is no such code, it was changed since it was saved, or it gives no network.
+    """
+    if code and digest_of(arch) != code:
+        raise UserError(f"{file_of(arch)} was changed after the model was saved; restore it")
+    make = factory(arch)
+    try:
+        made = make()
+    except Exception as error:  # the user's code may raise anything
+        raise UserError(f"{arch} called without arguments fails ({type(error).__name__}: {error})") from error
+    if not isinstance(made, nn.Module):
+        raise UserError(f"{arch} gives a {type(made).__name__}; it must give a torch.nn.Module")
+    return made.float()
+
+
+def refuse_fixed(arch: str, network: nn.Module, again: nn.Module) -> None:
+    """Refuse code that gives the same weights at two calls.
+
+    Raises:
+        UserError: it does.
+    """
+    drawn = [(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True) if a.dim() > 1]
+    if drawn and all(torch.equal(a, b) for a, b in drawn):
+        raise UserError(
+            f"{arch} gives the same weights at every call; the model from scratch, which every result is "
+            "compared with, needs random ones: load no weights and set no seed in it"
+        )
 
 
 def file_of(arch: str) -> Path:

@@ -29,8 +29,26 @@ def decompose(network: nn.Module, x: Tensor) -> Network:
         chain = next(_chains(parts, x, wanted), None)
     network.train(was)
     if chain is None:
-        return Network([network], wanted.shape[1], [m for m in _inner(network) if _size(m)])
+        return uncut(network, wanted.shape[1])
     return Network(_group(chain), wanted.shape[1])
+
+
+def uncut(network: nn.Module, feature_dim: int) -> Network:
+    """``network`` as one stage, whose children say what lies deeper."""
+    return Network([network], feature_dim, [m for m in _inner(network) if _size(m)])
+
+
+def by_depth(network: nn.Module) -> list[nn.Module]:
+    """The parts that hold parameters, as the library lists them, lists of layers opened up."""
+    found: list[nn.Module] = []
+    for child in network.children():
+        if isinstance(child, nn.ModuleList):
+            found += list(child)
+        elif any(isinstance(m, nn.ModuleList) for m in child.modules()):
+            found += by_depth(child)
+        else:
+            found.append(child)
+    return [m for m in found if any(True for _ in m.parameters())]
 
 
 def _flatten(network: nn.Module) -> list[nn.Module]:

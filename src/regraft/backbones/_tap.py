@@ -92,13 +92,22 @@ def output(network: nn.Module, x: Tensor) -> Any:
             return network.eval()(x)
     except Exception as error:  # the user's code may raise anything
         said = str(error).strip().splitlines()[:1]
+        what, given = _given(x)
         raise UserError(
-            f"the network does not take {'pictures' if x.dim() == 4 else 'waveforms'} of shape {tuple(x.shape)} "
-            f"({' '.join(said) or type(error).__name__}); Regraft gives it pictures (batch, 3, size, size), or, of "
-            "recordings, waveforms (batch, samples): one that takes spectrograms must make them in its first layer"
+            f"the network does not take {what} of shape {tuple(x.shape)} ({' '.join(said) or type(error).__name__}); "
+            f"Regraft gives it {given}"
         ) from error
     finally:
         network.train(was)
+
+
+def _given(x: Tensor) -> tuple[str, str]:
+    """What a network is given, and in which shape."""
+    if not x.is_floating_point():
+        return "token numbers", "(batch, length)"
+    if x.dim() == 4:
+        return "pictures", "(batch, 3, size, size)"
+    return "waveforms", "(batch, samples): one that takes spectrograms must make them in its first layer"
 
 
 def without_classifier(network: nn.Module, x: Tensor) -> nn.Module:

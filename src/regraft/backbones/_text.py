@@ -18,6 +18,11 @@ def inside(tokens: Tensor) -> Tensor:
     return tokens != PAD
 
 
+def aligned(tokens: Tensor) -> Tensor:
+    """The same texts (B, L), filled up on the right whichever side they were filled up on."""
+    return tokens.gather(1, torch.argsort((~inside(tokens)).int(), dim=1, stable=True))
+
+
 def mean_of(states: Tensor, mask: Tensor) -> Tensor:
     """The mean (B, D) of the states (B, L, D) of each text's tokens."""
     weights = mask.unsqueeze(2).to(states.dtype)
@@ -57,6 +62,13 @@ def unpooled(network: Network) -> Iterator[None]:
     finally:
         for module, pool in pools.items():
             module.pool = pool
+
+
+def trial(tokens: int) -> Tensor:
+    """Two texts of different length, of random ones of ``tokens``: to try a network out."""
+    found = torch.randint(tokens, (2, 7), generator=torch.Generator().manual_seed(0))
+    found[1, 4:] = PAD
+    return found
 
 
 class Convolved(nn.Module):

@@ -19,6 +19,8 @@ from regraft.preprocessing.words import UNKNOWN, Words, split
 _COMMON = 20_000
 """Words from the top of the file, which are the most frequent, that are kept beside those of the examples."""
 _MOST = 256
+_TEMPO = {True: 30.0, False: 10.0}
+"""Rates of word vectors relative to those of convolutional networks, trained and random: 3e-2 for both."""
 _ENCODERS: dict[str, type[Averaged] | type[Attended] | type[Recurrent]] = {
     "average": Averaged,
     "attention": Attended,
@@ -49,6 +51,18 @@ class Glove(Backbone):
     def preprocess(self) -> Words:
         """See `Backbone.preprocess`."""
         return self.text
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """See `Backbone.vocabulary`."""
+        return self.text.vocabulary
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """See `Backbone.respelled`: a vector of its own for each word that the file lacks."""
+        words = dict.fromkeys(word for text in examples.items for word in split(text))
+        own = self.vocabulary if keep else tuple(w for w in self.vocabulary if w in words or w == UNKNOWN)
+        added = (word for word in words if word not in set(own))
+        return replace(self, text=replace(self.text, vocabulary=(*own, *added)))
 
     @property
     def described(self) -> str:
@@ -88,4 +102,6 @@ class Glove(Backbone):
             found = torch.tensor(list(rows.values()))
             embedding.weight.data.copy_(torch.cat([found.mean(0, keepdim=True), found]))
         network = _ENCODERS[self.arch](embedding)
-        return Network([network], network.feature_dim, list(network.children()))
+        made = Network([network], network.feature_dim, list(network.children()))
+        made.tempo = _TEMPO[pretrained]
+        return made

@@ -5,23 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from torch import Tensor, nn
-
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._card import card
-from regraft.backbones._hf import by_depth, config_of, network_of
-from regraft.backbones._text import inside, pooled
+from regraft.backbones._hub import open_config, open_network
+from regraft.backbones._transformer import transformer
+from regraft.backbones._vocabulary import mapped
 from regraft.backbones.hf_sound import HfSound
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.preprocessing._text import fitting
-from regraft.preprocessing.hf_tokens import HfTokens, load
+from regraft.preprocessing.hf_tokens import HfTokens, cut_up, load
 
 _KEPT = "backbone"
 """Folder, beside a saved model, of its configuration and tokenizer."""
 _MOST = 512
 """Tokens of a text that are read, at most."""
+_OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")
 _OTHERS: dict[str, type[HfSound]] = {"audio": HfSound}
 """What is made of a name where the examples are of that kind."""
 
@@ -30,7 +30,7 @@ _OTHERS: dict[str, type[HfSound]] = {"audio": HfSound}
 class Hf(Backbone):
     """A network of Hugging Face: ``hf:bert-base-uncased``, ``hf:path/to/folder``; of text, with its own tokenizer.
 
-    Encoders give the mean over a text's tokens, decoders (the GPT-2 and Llama families) the state of its last token.
+    Encoders give the mean over a text's tokens, decoders (GPT-2, Llama and their kin) the state of its last token.
     """
 
     arch: str
@@ -38,24 +38,49 @@ class Hf(Backbone):
     length: int = 64
     """Tokens of a text that are read, at most."""
     pool: str = "auto"
-    """How tokens become one feature: ``mean``, ``last``, or ``auto``, by the family."""
+    """How tokens become one feature: ``mean``, ``last``, or ``auto``: ``last`` where no token sees what follows it."""
+
+    added: tuple[str, ...] = ()
+    """Words of the target that are tokens of their own beside those of its tokenizer."""
 
     @property
     def preprocess(self) -> HfTokens:
         """See `Backbone.preprocess`."""
-        return HfTokens(tokenizer=self.arch, length=self.length)
+        return HfTokens(tokenizer=self.arch, added=self.added, length=self.length)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """See `Backbone.vocabulary`."""
+        tokenizer = load(self.arch, self.added)
+        return tuple(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """See `Backbone.respelled`: words that come twice or more and are unknown to its tokenizer, or cut up by it.
+
+        Raises:
+            UserError: its tokenizer was to be replaced: there is no way to learn one of its kind.
+        """
+        if not keep:
+            raise UserError(f"the tokenizer of {self.arch!r} cannot be replaced, only added to: --vocabulary both")
+        return replace(self, added=cut_up(self.arch, examples.items)).suited(examples)
 
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"text of up to {self.length} tokens, by its own tokenizer"
+        new = max(0, len(load(self.arch, self.added)) - open_config(self.arch).vocab_size)
+        return f"text of up to {self.length} tokens, by its own tokenizer" + (
+            f"; {new} tokens have new rows" if new else ""
+        )
 
     def suited(self, examples: Examples) -> Backbone:
         """See `Backbone.suited`: as many tokens as nearly all examples have; of other kinds, what takes those."""
         if examples.kind in _OTHERS:
             return _OTHERS[examples.kind](arch=self.arch).suited(examples)
         super().suited(examples)
-        most = min(_MOST, getattr(self._config(), "max_position_embeddings", None) or _MOST)
+        config = open_config(self.arch)
+        if getattr(config, "vocab_size", None) is None:
+            raise UserError(f"{self.arch!r} is no network of text but a {config.model_type}; give another source")
+        most = min(_MOST, _positions(config))
         lengths = [len(ids) for ids in replace(self.preprocess, length=most).tokenize(examples.items)]
         return replace(self, length=fitting(lengths, most))
 
@@ -65,15 +90,18 @@ class Hf(Backbone):
         Raises:
             UserError: it is not on this machine and the hub cannot be reached, or it is not a text network.
         """
-        config = self._config()
-        load(self.arch)  # a network without its tokenizer is of no use: say so before anything is trained
-        network = network_of(self.arch, config, pretrained)
+        if self.pool not in ("auto", "mean", "last"):
+            raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
+        config = open_config(self.arch)
+        tokens = len(load(self.arch, self.added))  # says so if there is none, before anything is trained
+        network = open_network(self.arch, config, pretrained)
+        if tokens > config.vocab_size:
+            _lengthen(network, tokens)
         if config.is_encoder_decoder:
             network = network.get_encoder()
         if getattr(network, "pooler", None) is not None:
             network.pooler = None  # made for another purpose, and never trained by half of those who publish it
-        pooled = _Pooled(network, self._pool(config))
-        return Network([pooled], config.hidden_size, by_depth(network))
+        return transformer(network, self.pool)
 
     @property
     def origin(self) -> Mapping[str, str]:
@@ -82,33 +110,24 @@ class Hf(Backbone):
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
-        self._config().save_pretrained(folder / _KEPT)
-        load(self.arch).save_pretrained(folder / _KEPT)
+        open_config(self.arch).save_pretrained(folder / _KEPT)
+        load(self.arch, self.added).save_pretrained(folder / _KEPT)
         return replace(self, arch=_KEPT)
 
     def found(self, folder: Path) -> Self:
         """See `Backbone.found`."""
         return replace(self, arch=str(folder / _KEPT))
 
-    def _pool(self, config: Any) -> str:
-        if self.pool not in ("auto", "mean", "last"):
-            raise UserError(f"option 'pool' of hf is {self.pool!r}; choose auto, mean or last")
-        made_for = (config.architectures or [""])[0]
-        causal = made_for.endswith(("ForCausalLM", "LMHeadModel")) or config.model_type in ("gpt2", "llama")
-        return self.pool if self.pool != "auto" else ("last" if causal else "mean")
 
-    def _config(self) -> Any:
-        return config_of(self.arch)
+def _lengthen(network: Any, tokens: int) -> None:
+    """Give the tokens that its tokenizer has beyond its embeddings rows like the others."""
+    rows = network.get_input_embeddings().weight.detach()
+    places = [str(number) for number in range(tokens)]
+    network.resize_token_embeddings(tokens, mean_resizing=False)
+    network.get_input_embeddings().weight.data.copy_(mapped(rows, places[: len(rows)], places))
 
 
-class _Pooled(nn.Module):
-    """A network of the library, from token numbers (B, L) to features (B, D)."""
-
-    def __init__(self, network: nn.Module, pool: str) -> None:
-        super().__init__()
-        self.network, self.pool = network, pool
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        mask = inside(tokens)
-        states = self.network(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
-        return pooled(states, mask, self.pool)
+def _positions(config: Any) -> int:
+    """Tokens of a text that the network has positions for; some families count them from after the padding token."""
+    offset = (config.pad_token_id or 1) + 1 if config.model_type in _OFFSET else 0
+    return (getattr(config, "max_position_embeddings", None) or _MOST) - offset

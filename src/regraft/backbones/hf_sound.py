@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 import torch
 
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._hf import by_depth, config_of, library, network_of, told
+from regraft.backbones._decompose import by_depth
+from regraft.backbones._hub import library, open_config, open_network, told
 from regraft.backbones._listening import listening
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
@@ -54,15 +55,15 @@ class HfSound(Backbone):
         Raises:
             UserError: it is not on this machine and the hub cannot be reached, or it is not a network of sound.
         """
-        config, extractor = config_of(self.arch), _extractor(self.arch)
-        network = listening(network_of(self.arch, config, pretrained), extractor)
+        config, extractor = open_config(self.arch), _extractor(self.arch)
+        network = listening(open_network(self.arch, config, pretrained), extractor)
         with torch.no_grad():
             width = network.eval()(self.preprocess.sample(1)).shape[1]
         return Network([network], width, by_depth(network.network))
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
-        config_of(self.arch).save_pretrained(folder / _KEPT)
+        open_config(self.arch).save_pretrained(folder / _KEPT)
         _extractor(self.arch).save_pretrained(folder / _KEPT)
         return replace(self, arch=_KEPT)
 

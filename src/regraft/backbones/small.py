@@ -70,14 +70,25 @@ class Small(Backbone):
             return replace(known, table=measured(examples.items))
         super(Small, known).suited(examples)
         if known.arch == "words":
-            text = Subwords(vocabulary=learned(examples.items), length=_MOST_TOKENS)
-            lengths = [len(ids) for ids in text.tokenize(examples.items)]
-            return replace(known, text=replace(text, length=fitting(lengths, _MOST_TOKENS)))
+            return known.respelled(examples, keep=False)
         if known.arch == "mlp":
             return replace(known, table=learned_columns(examples.items))
         side = native_size(examples.items)
         size = next((s for s in (8, 16, 32) if side <= s), 64)
         return replace(known, size=size, channels=channels_of(examples.items))
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """See `Backbone.vocabulary`."""
+        return self.text.vocabulary
+
+    def respelled(self, examples: Examples, keep: bool) -> Self:
+        """See `Backbone.respelled`."""
+        own = self.vocabulary if keep else ()
+        added = (token for token in learned(examples.items) if token not in set(own))
+        text = Subwords(vocabulary=(*own, *added), length=_MOST_TOKENS)
+        lengths = [len(ids) for ids in text.tokenize(examples.items)]
+        return replace(self, text=replace(text, length=fitting(lengths, _MOST_TOKENS)))
 
     @property
     def preprocess(self) -> Preprocess:

@@ -2,21 +2,25 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from regraft.backbones import _code
 from regraft.backbones._base import Network
 from regraft.backbones._carried import Carried
-from regraft.backbones._decompose import decompose
+from regraft.backbones._decompose import decompose, uncut
 from regraft.backbones._filed import Filed
+from regraft.backbones._own_text import reading
 from regraft.backbones._sizes import USUAL, accepted
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
+from regraft.backbones._text import trial
 from regraft.backbones._weights import CONVENTIONS, carry_all
-from regraft.core.config import settings
+from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
+from regraft.data.examples import Examples
+from regraft.preprocessing._base import Preprocess
+from regraft.preprocessing._listed import Listed
 
 
 @settings
@@ -25,9 +29,10 @@ class Torch(Filed):
 
     After the colon stands a class or a function that gives an untrained ``nn.Module`` when called without arguments.
     The file or module is imported, which runs the code in it: name only code that you would run yourself. The weights
-    file is only read. The linear layer that a forward pass reaches last is taken for the classifier. A saved model
-    names the code and its checksum, and has no copy of it: whoever loads the model needs the same file. A network that
-    takes spectrograms hears if its first layer makes them: then it takes waveforms.
+    file is only read. A network that takes spectrograms hears if its first layer makes them: then it takes waveforms.
+    One of text takes token numbers (B, L), -1 where a text has ended, of the vocabulary beside its weights
+    (``vocab.json``). The linear layer that a forward pass reaches last is taken for the classifier. A saved model names
+    the code and its checksum, and has no copy of it: whoever loads the model needs the same file.
     """
 
     usual: ClassVar[tuple[str, ...]] = tuple(CONVENTIONS)
@@ -41,11 +46,40 @@ class Torch(Filed):
     """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
     code: str = ""
     """SHA-256 of the file that the network is written in, in a saved model; empty: not checked."""
+    reads: Annotated[Listed | None, Choice("preprocessing")] = None
+    """How text is read, by the vocabulary beside the weights; None where it sees or hears."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """See `Backbone.preprocess`."""
+        return self.reads or super().preprocess
+
+    def suited(self, examples: Examples) -> Self:
+        """See `Filed.suited`; texts are read by the vocabulary beside the weights."""
+        if examples.kind == Listed.kind:
+            return replace(self, reads=reading(self.weights, examples))
+        return super().suited(examples)
+
+    @property
+    def described(self) -> str:
+        """See `Backbone.described`."""
+        if self.reads:
+            return f"text of up to {self.reads.length} of {len(self.reads.vocabulary)} tokens"
+        return super().described
+
+    def build(self, pretrained: bool = True) -> Network:
+        """See `Backbone.build`."""
+        if self.reads is None:
+            return super().build(pretrained)
+        network, carried = self._given(pretrained)
+        found = uncut(network, output(network, self._inputs).shape[1])
+        found.carried = carried
+        return found
 
     def seeing(self, pretrained: bool) -> Network:
         """See `Filed.seeing`: padding is in the code."""
-        network, carried = self._trained() if pretrained else (self.bare(), None)
-        found = decompose(self.without_classifier(network), self._inputs)
+        network, carried = self._given(pretrained)
+        found = decompose(network, self._inputs)
         if self._inputs.dim() == 3:
             found = Network([nn.Unflatten(1, (1, -1)), *found.stages], found.feature_dim, found.inner_blocks)
         found.carried = carried
@@ -61,28 +95,15 @@ class Torch(Filed):
         Raises:
             UserError: there is no such code, it was changed since it was saved, or it gives no network.
         """
-        if self.code and _code.digest_of(self.arch) != self.code:
-            raise UserError(f"{_code.file_of(self.arch)} was changed after the model was saved; restore it")
-        make = _code.factory(self.arch)
-        try:
-            network = make()
-        except Exception as error:  # the user's code may raise anything
-            raise UserError(f"{self.arch} called without arguments fails ({type(error).__name__}: {error})") from error
-        if not isinstance(network, nn.Module):
-            raise UserError(f"{self.arch} gives a {type(network).__name__}; it must give a torch.nn.Module")
-        return network.float()
-
-    def without_classifier(self, network: nn.Module) -> nn.Module:
-        """The network with pooled features for outputs."""
-        return without_classifier(network, self._inputs)
+        return _code.network(self.arch, self.code)
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Filed.conventions`: only a weights file leaves them open."""
-        return (self,) if self.weights is None else super().conventions()
+        return (self,) if self.weights is None or self.reads else super().conventions()
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
-        if self.hears or self.weights is None:
+        if self.hears or self.reads or self.weights is None:
             return None
         network, carried = self._trained()
         name = classifier(network, self._inputs)
@@ -105,22 +126,24 @@ class Torch(Filed):
             )
         return self
 
+    def _given(self, pretrained: bool) -> tuple[nn.Module, Carried | None]:
+        """The network with features for outputs, and what its weights file gave to it."""
+        network, carried = self._trained() if pretrained else (self.bare(), None)
+        return without_classifier(network, self._inputs), carried
+
     def _trained(self) -> tuple[nn.Module, Carried]:
         if self.weights is None:
             raise UserError(f"source 'torch:{self.arch}' has no weights; name a file: torch:{self.arch}@WEIGHTS")
-        network, again = self.bare(), self.bare()
-        drawn = [(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True) if a.dim() > 1]
-        if drawn and all(torch.equal(a, b) for a, b in drawn):
-            raise UserError(
-                f"{self.arch} gives the same weights at every call; the model from scratch, which every result is "
-                "compared with, needs random ones: load no weights and set no seed in it"
-            )
+        network = self.bare()
+        _code.refuse_fixed(self.arch, network, self.bare())
         name = classifier(network, self._inputs)
         return network, carry_all(network, self.weights, () if name is None else (f"{name}.",))
 
     @property
     def _inputs(self) -> Tensor:
         """Two random ones: what the network must take."""
+        if self.reads:
+            return trial(len(self.reads.vocabulary))
         if not self.rate:
             return self.pictures.sample(2)
         plain, channelled = _channels(self.waveform.sample(2))

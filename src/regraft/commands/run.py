@@ -57,6 +57,8 @@ class Run:
     """Seed of everything random."""
     backbone: str = "small"
     """The network that data: sources are trained in, as kind:architecture; small suits the kind of examples."""
+    vocabulary: Literal["source", "target", "both"] = "source"
+    """Tokens that sources of text read: their own, the target's in their place (what both know is kept), or both."""
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
@@ -92,7 +94,8 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     )
     reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
-    wanted = Wanted(options.source, options.method, options.backbone, options.seeds, options.level, options.steps)
+    asked = (options.source, options.method, options.backbone, options.seeds, options.level, options.steps)
+    wanted = Wanted(*asked, options.vocabulary)
     result = Job(data, wanted, bench).run(_command(options))
     render(folder)
     return result
