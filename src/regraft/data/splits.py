@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import product
 
 import numpy as np
 
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.core.seeding import derive
+from regraft.data._strata import dealt, members, sizes, tally
 from regraft.data._units import distinct, merge, ordered_units
 from regraft.data.examples import Examples
 
@@ -33,36 +36,38 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     Raises:
         UserError: all of a class is one unit, so it cannot be on both sides.
     """
-    labels, sizes = examples.strata, np.bincount(examples.strata, minlength=len(examples.classes))
-    want = np.clip(np.rint(share * sizes), 1, np.maximum(sizes - 1, 1))
-    left = sizes.copy()  # examples of each class that are not in the holdout
+    strata = examples.strata
+    totals = sizes(strata, len(examples.classes))
+    want = np.clip(np.rint(share * totals), 1, np.maximum(totals - 1, 1))
+    left = totals.copy()  # examples of each class that are not in the holdout
     units = ordered_units(examples, seed, "holdout")
-    tallies = [np.unique(labels[unit], return_counts=True) for unit in units]
+    tallies = [tally(strata, unit) for unit in units]
+    iterative = dealt(strata, units, (1 - share, share)) if strata.ndim == 2 else None
     chosen: list[np.ndarray] = []
 
     def choose(i: int) -> None:
-        inside, tally = tallies[i]
-        left[inside] -= tally
-        want[inside] -= tally
+        inside, count = tallies[i]
+        left[inside] -= count
+        want[inside] -= count
         chosen.append(units[i])
 
-    for i, (inside, tally) in enumerate(tallies):
-        closer = ((want[inside] - tally) ** 2).sum() <= (want[inside] ** 2).sum()
-        if closer and (left[inside] > tally).all():
+    for i, (inside, count) in enumerate(tallies):
+        closer = ((want[inside] - count) ** 2).sum() <= (want[inside] ** 2).sum()
+        if (closer if iterative is None else iterative[i] == 1) and (left[inside] > count).all():
             choose(i)
-    for c in np.flatnonzero(sizes):
-        if left[c] < sizes[c]:
+    for c in np.flatnonzero(totals):
+        if left[c] < totals[c]:
             continue
         # A class of few, large units: the smallest that training can spare.
-        fits = [i for i, (inside, tally) in enumerate(tallies) if c in inside and (left[inside] > tally).all()]
+        fits = [i for i, (inside, count) in enumerate(tallies) if c in inside and (left[inside] > count).all()]
         if fits:
             choose(min(fits, key=lambda i: len(units[i])))
-        elif not examples.numeric:  # a bin is no class: it may be missing on one side
+        elif c < len(examples.classes):  # a bin is no class: it may be missing on one side
             raise UserError(_one_unit(examples, int(c)))
     if not chosen:
         raise UserError(_one_unit(examples, 0))
     holdout = np.sort(np.concatenate(chosen))
-    return np.setdiff1d(np.arange(len(labels)), holdout), holdout
+    return np.setdiff1d(np.arange(len(strata)), holdout), holdout
 
 
 def few_shot(examples: Examples, shots: int, seed: int) -> Split:
@@ -83,31 +88,39 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
         of_unit[unit] = i
     train = (_few_numbers if examples.numeric else _few_of_each)(examples, shots, seed, of_unit)
     holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
-    if examples.numeric:
-        if not len(holdout):
-            raise UserError(f"with {shots} shots no {examples.noun} is left to judge by; lower the shots")
-        return train, holdout
-    unjudged = np.flatnonzero(np.bincount(examples.strata[holdout], minlength=len(examples.classes)) == 0)
+    if not len(holdout):
+        raise UserError(f"with {shots} shots no {examples.noun} is left to judge by; lower the shots")
+    unjudged = np.flatnonzero(np.array(list(examples.take(holdout).counts().values())) == 0)
     if len(unjudged):
         raise UserError(_one_unit(examples, int(unjudged[0])))
     return train, holdout
 
 
 def _few_of_each(examples: Examples, shots: int, seed: int, of_unit: np.ndarray) -> np.ndarray:
-    """``shots`` different examples of each class, ascending."""
-    labels = _labels(examples)
+    """``shots`` different examples of each class, ascending.
+
+    Drawn one after another, the rarest class first in each round, so that smaller draws are part of larger ones. An
+    example with several labels counts for each of them, so there are more of some; one of each label stays out.
+    """
+    strata, one = examples.strata, examples.labelling.one
+    found = [distinct(examples, members(strata, c)) for c in range(len(sizes(strata, len(examples.classes))))]
+    for name, mine in zip(examples.classes, found, strict=False):
+        if len(mine) <= shots:
+            raise UserError(_too_few(examples, f"{one} {name!r} has {len(mine)}", shots))
+    # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
+    queues = [iter(sorted(mine, key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))) for mine in found]
+    left, count = np.array([len(mine) for mine in found]), np.zeros(len(found), dtype=int)
     drawn: dict[str, int] = {}  # digest -> index; a picture with two labels is drawn for one of them at most
-    for c, name in enumerate(examples.classes):
-        members = [i for i in distinct(examples, np.flatnonzero(labels == c)) if examples.digests[i] not in drawn]
-        if len(members) <= shots:
-            what = f"{examples.noun}s"
-            raise UserError(
-                f"class {name!r} has {len(members)} different {what}, but {shots} shots need at least {shots + 1}: "
-                f"{shots} to learn from, one to judge by; add {what} or lower the shots"
-            )
-        # Unit by unit, in one order for all classes: every further group costs the holdout all of its members.
-        members.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
-        drawn.update((examples.digests[i], i) for i in members[:shots])
+    for turn, c in product(range(shots), np.argsort(left, kind="stable")):
+        while count[c] <= turn and (i := next(queues[c], None)) is not None:
+            held = tally(strata, np.array([i]))[0]
+            named = held[held < len(examples.classes)]
+            if examples.digests[i] not in drawn and (left[named] > 1).all():
+                drawn[examples.digests[i]] = i
+                left[held] -= 1
+                count[held] += 1
+        if count[c] <= turn and c < len(examples.classes):
+            raise UserError(_too_few(examples, f"{one} {examples.classes[c]!r} has too few other", shots))
     return np.sort(np.fromiter(drawn.values(), dtype=np.int64))
 
 
@@ -115,10 +128,7 @@ def _few_numbers(examples: Examples, shots: int, seed: int, of_unit: np.ndarray)
     """``shots`` different examples, ascending, as many of each bin of the numbers as its share is."""
     found = distinct(examples, np.arange(len(examples)))
     if len(found) <= shots:
-        raise UserError(
-            f"there are {len(found)} different {examples.noun}s, but {shots} shots need at least {shots + 1}: "
-            f"{shots} to learn from, one to judge by; add {examples.noun}s or lower the shots"
-        )
+        raise UserError(_too_few(examples, f"there are {len(found)}", shots))
     found.sort(key=lambda i: (of_unit[i], derive(seed, examples.digests[i])))
     sizes, seen = np.bincount(examples.strata[found]), np.zeros(int(examples.strata.max()) + 1)
     place = {}
@@ -129,6 +139,13 @@ def _few_numbers(examples: Examples, shots: int, seed: int, of_unit: np.ndarray)
     return np.sort(sorted(found, key=lambda i: (place[i], derive(seed, examples.digests[i])))[:shots])
 
 
+def _too_few(examples: Examples, found: str, shots: int) -> str:
+    return (
+        f"{found} different {examples.noun}s, but {shots} shots need at least {shots + 1}: "
+        f"{shots} to learn from, one to judge by; add {examples.noun}s or lower the shots"
+    )
+
+
 def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = None) -> list[Split]:
     """Stratified ``k``-fold cross-validation by position; groups stay together.
 
@@ -137,7 +154,7 @@ def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = 
     and none where nothing can be validated (one example of each class).
 
     Args:
-        labels: (N,) class indices.
+        labels: (N,) class indices, or strata (N, S): see `Examples.strata`.
         k: at least 2.
         seed: of the shuffle.
         groups: (N,) or None.
@@ -197,7 +214,7 @@ def conflicts(examples: Examples) -> list[tuple[str, ...]]:
     same: dict[str, list[int]] = defaultdict(list)
     for i, digest in enumerate(examples.digests):
         same[digest].append(i)
-    clashes = [where for where in same.values() if len(np.unique(examples.labels[where])) > 1]
+    clashes = [where for where in same.values() if len(np.unique(examples.labels[where], axis=0)) > 1]
     return [tuple(examples.ids[i] for i in where) for where in clashes]
 
 
@@ -208,18 +225,33 @@ def align_classes(target: Examples, test: Examples) -> Examples:
         UserError: one has numbers and the other classes, or ``test`` has classes that ``target`` lacks; names them,
             each with the nearest name.
     """
-    if target.numeric or test.numeric:
-        if target.numeric != test.numeric:
-            kinds = ("numbers", "classes") if target.numeric else ("classes", "numbers")
-            raise UserError(f"the target's labels are {kinds[0]}, but the test set's are {kinds[1]}; see --task")
+    if target.labels is not None and test.labels is not None and target.labelling is not test.labelling:
+        kinds = target.labelling.value, test.labelling.value
+        raise UserError(f"the target's labels are {kinds[0]}, but the test set's are {kinds[1]}; see --task")
+    return in_classes(test, target.classes)
+
+
+def in_classes(test: Examples, classes: tuple[str, ...]) -> Examples:
+    """``test`` with its labels in terms of ``classes``; numbers stay as they are.
+
+    Raises:
+        UserError: it has classes that are not among them; names them, each with the nearest name.
+    """
+    if test.numeric or test.classes == classes:
         return test
-    strange = [name for name in test.classes if name not in target.classes]
+    strange = [name for name in test.classes if name not in classes]
     if strange:
         rest = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
-        named = ", ".join(_with_nearest(name, target.classes) for name in strange[:3])
+        named = ", ".join(_with_nearest(name, classes) for name in strange[:3])
         raise UserError(f"the test set has classes that the target lacks: {named}{rest}; use the same names in both")
-    index = np.array([target.classes.index(name) for name in test.classes], dtype=np.int64)
-    return replace(test, labels=None if test.labels is None else index[test.labels], classes=target.classes)
+    index = np.array([classes.index(name) for name in test.classes], dtype=np.int64)
+    labels = test.labels
+    if test.labelling is Labels.SETS:
+        labels = np.zeros((len(test), len(classes)), dtype=np.int64)
+        labels[:, index] = test.labels
+    elif labels is not None:
+        labels = index[labels]
+    return replace(test, labels=labels, classes=classes)
 
 
 def _with_nearest(name: str, known: Sequence[str]) -> str:
@@ -227,32 +259,30 @@ def _with_nearest(name: str, known: Sequence[str]) -> str:
     return f"{name!r} (nearest: {near[0]!r})" if near else repr(name)
 
 
-def _labels(examples: Examples) -> np.ndarray:
-    if examples.labels is None:
-        raise ValueError("these examples have no labels")
-    return examples.labels
-
-
 def _one_unit(examples: Examples, c: int) -> str:
     if examples.numeric:
         return f"all {examples.noun}s are in one group or copies, so none is left to judge by; add others"
-    name = examples.classes[c]
+    one, name = examples.labelling.one, examples.classes[c]
     what, bound = f"{examples.noun}s", "in one group" if examples.groups else f"copies of one {examples.noun}"
     return (
-        f"class {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
-        f"all are {bound} (or bound to another class by copies or groups); add others"
+        f"{one} {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
+        f"all are {bound} (or bound to another {one} by copies or groups); add others"
     )
 
 
 def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.ndarray]]:
     """Each unit to the fold that has the smallest share of its classes so far, then to the smallest fold."""
+    parts: list[list[np.ndarray]] = [[] for _ in range(k)]
+    if labels.ndim == 2:
+        for unit, part in zip(units, dealt(labels, units, [1 / k] * k), strict=True):
+            parts[part].append(unit)
+        return parts
     totals = np.bincount(labels)
     load, filled = np.zeros((k, len(totals))), np.zeros(k)
-    parts: list[list[np.ndarray]] = [[] for _ in range(k)]
     for unit in units:
-        inside, tally = np.unique(labels[unit], return_counts=True)
-        fold = int(np.lexsort((filled, load[:, inside] @ (tally / totals[inside])))[0])
-        load[fold, inside] += tally
+        inside, count = tally(labels, unit)
+        fold = int(np.lexsort((filled, load[:, inside] @ (count / totals[inside])))[0])
+        load[fold, inside] += count
         filled[fold] += len(unit)
         parts[fold].append(unit)
     return parts
@@ -261,12 +291,10 @@ def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.n
 def _keep_classes(labels: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
     """The positions of one fold, less the units that training needs so as to have every class; ascending."""
     parts = sorted(parts, key=len)
-    outside = np.bincount(labels)
-    for part in parts:
-        outside = outside - np.bincount(labels[part], minlength=len(outside))
-    present = np.bincount(labels) > 0
-    for c in np.flatnonzero(present & (outside == 0)):
+    totals = sizes(labels)
+    outside = totals - sum(sizes(labels[part], len(totals)) for part in parts)
+    for c in np.flatnonzero((totals > 0) & (outside == 0)):
         if not outside[c]:
-            spared = next(i for i, part in enumerate(parts) if (labels[part] == c).any())
-            outside = outside + np.bincount(labels[parts.pop(spared)], minlength=len(outside))
+            spared = next(i for i, part in enumerate(parts) if len(np.intersect1d(members(labels, int(c)), part)))
+            outside = outside + sizes(labels[parts.pop(spared)], len(totals))
     return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
