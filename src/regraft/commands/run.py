@@ -34,9 +34,9 @@ class Run:
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
-    """The column of tables that holds the labels."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    """The column of tables that holds the labels; or several of 0 and 1: red,round."""
+    task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
+    """What the labels are; auto: numbers if fractions of many values, sets if names with | or ; recombine, or classes."""
     test: Path | None = None
     """Labelled examples to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None

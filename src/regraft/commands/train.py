@@ -29,11 +29,11 @@ class Train:
     data: Path | None = None
     """Folder with one folder of pictures or recordings per class, or a CSV of paths and labels."""
     label: str = "label"
-    """The column of a table that holds the labels."""
+    """The column of a table that holds the labels; or several of 0 and 1: red,round."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
+    """What the labels are; auto: numbers if fractions of many values, sets if names with | or ; recombine, or classes."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"

@@ -9,13 +9,14 @@ from regraft.data.examples import Examples, Skipped
 from regraft.readers._base import Reader, natural, targets
 from regraft.readers._folders import sounding
 from regraft.readers._rows import ENDINGS, header, load
+from regraft.readers._sets import Cell, label_cells
 
 
 @dataclass(frozen=True)
 class _Row:
     number: int  # the line in the file, the header being line 1
     path: Path
-    label: str
+    label: Cell
     group: str
 
 
@@ -42,20 +43,21 @@ def in_table(path: Path, reader: Reader, kind: str) -> Examples:
             does not exist; names the row by its line in the file.
     """
     table = load(path)
-    table.need(*(("path", reader.label) if reader.labelled else ("path",)))
+    table.need("path")
+    labels = label_cells(table, reader.label, reader.task) if reader.labelled else [""] * len(table.cells)
     rows = [
-        _Row(number, path.parent / cell["path"], cell.get(reader.label, ""), cell.get("group", ""))
-        for number, cell in zip(table.numbers, table.cells, strict=True)
+        _Row(number, path.parent / cell["path"], label, cell.get("group", ""))
+        for number, cell, label in zip(table.numbers, table.cells, labels, strict=True)
     ]
     _check_files(path, rows)
     first, repeated = _unique(path, rows, reader.labelled)
     names = [Path(os.path.relpath(row.path, path.parent)).as_posix() for row in first]
-    labels, classes = targets([row.label for row in first], reader.task) if reader.labelled else (None, ())
+    known, classes = targets([row.label for row in first], reader.task) if reader.labelled else (None, ())
     grouped = "group" in table.columns
     groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
     paths = tuple(row.path for row in first)
     return Examples(
-        tuple(names), ("",) * len(first), paths, labels, classes, groups, repeated, kind, label=reader.label
+        tuple(names), ("",) * len(first), paths, known, classes, groups, repeated, kind, label=reader.label
     )
 
 

@@ -24,8 +24,8 @@ class Rows:
     numbers: tuple[int, ...]
     cells: tuple[dict[str, str], ...]
 
-    def need(self, *names: str) -> None:
-        """Refuse a table without these columns, or a row without a value in one of them.
+    def need(self, *names: str, filled: bool = True) -> None:
+        """Refuse a table without these columns, or (if they must be ``filled``) a row without a value in one of them.
 
         Raises:
             UserError: names the column with the nearest name, or the row.
@@ -35,7 +35,7 @@ class Rows:
                 raise UserError(_no_column(self.path, name, self.columns))
         for number, cell in zip(self.numbers, self.cells, strict=True):
             for name in names:
-                if not cell[name]:
+                if filled and not cell[name]:
                     raise UserError(f"row {number} of {self.path} has no {name}; fill it in or remove the row")
 
 

@@ -9,6 +9,7 @@ from regraft.data.columns import Row, cell, kind_of, mixed
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader, targets
 from regraft.readers._rows import ENDINGS, Rows, header, load
+from regraft.readers._sets import label_cells, label_columns
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -35,15 +36,13 @@ class Table(Reader):
                 are columns, or the table lists pictures.
         """
         table = load(path, strict=True)
-        used = [name for name in table.columns if name and name not in (self.label, "group")]
+        used = [name for name in table.columns if name and name not in ("group", self.label, *label_columns(self.label))]
         if not table.columns or _pictures(table, used):
             table.need("path")
-        if self.labelled:
-            table.need(self.label)
-        rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
         labels, classes = (
-            targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
+            targets(label_cells(table, self.label, self.task), self.task) if self.labelled else (None, ())
         )
+        rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
         ids = tuple(f"row {number}" for number in table.numbers)
         grouped = "group" in table.columns
         groups = (
