@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
 from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
@@ -55,9 +56,10 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     facts = {
         "target": str(request.target),
         "classes": list(examples.classes),
-        "labels": "numbers" if examples.numeric else "classes",
+        "labels": examples.labelling.value,
         "train": train.counts(),
         "holdout": holdout.counts(),
+        "examples": {"train": len(train), "holdout": len(holdout)},
         "unlabeled": len(unlabeled) if unlabeled else 0,
         "skipped": [[str(s.path), s.reason] for s in examples.skipped],
         "duplicates": duplicates,
@@ -83,7 +85,12 @@ def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:
 
 
 def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
-    drawn = f"{request.shots} label{'' if request.shots == 1 else 's'}{'' if examples.numeric else ' per class'} drawn"
+    many = "" if request.shots == 1 else "s"
+    drawn = {
+        Labels.NUMBERS: f"{request.shots} label{many} drawn",
+        Labels.CLASSES: f"{request.shots} label{many} per class drawn",
+        Labels.SETS: f"{request.shots} example{many} of each label drawn, as few in all as that takes",
+    }[examples.labelling]
     if request.test is not None:
         holdout = align_classes(examples, _test(request, examples))
         train, duplicates = drop_duplicates(examples, holdout)
@@ -101,11 +108,10 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
             f"{drawn}; judged on the rest",
         )
     kept, aside = holdout_split(examples, seed=request.seed)
-    share = "three tenths of the examples" if examples.numeric else "three tenths of each class"
+    share = f"three tenths of {'the examples' if examples.numeric else f'each {examples.labelling.one}'}"
     return examples.take(kept), examples.take(aside), 0, f"{share} set aside to judge by"
 
 
 def _test(request: Request, examples: Examples) -> Examples:
     assert request.test is not None
-    task = "regression" if examples.numeric else "classification"
-    return read(request.test, at_least=1, label=request.label, task=task)
+    return read(request.test, at_least=1, label=request.label, task=examples.labelling.task)

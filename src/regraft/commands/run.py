@@ -36,7 +36,7 @@ class Run:
     label: str = "label"
     """The column of tables that holds the labels; or several of 0 and 1: red,round."""
     task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
-    """What the labels are; auto: numbers if fractions of many values, sets if names with | or ; recombine, or classes."""
+    """What the labels are; auto: numbers if many are fractions, sets if names with | or ; recombine, else classes."""
     test: Path | None = None
     """Labelled examples to judge by; without it, part of the target is set aside."""
     unlabeled: Path | None = None
@@ -117,9 +117,11 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         check(uri)
     for name in options.method:
         catalog.find("methods", name)
-    refuse(options.method, any(uri.startswith("data:") for uri in options.source), options.unlabeled is not None)
+    at_hand = options.method, any(uri.startswith("data:") for uri in options.source), options.unlabeled is not None
+    refuse(*at_hand)
     runtime = detect(options.device, options.precision)
     data = prepare(_request(options), reporter)
+    refuse(*at_hand, labels=data.train.labelling)
     backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
         try_out(uri, options.backbone, data.train)

@@ -14,6 +14,7 @@ from regraft.data.splits import holdout_split
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
 from regraft.readers._base import read
+from regraft.report._gauge import GAUGES
 from regraft.runtime import detect
 from regraft.sources import backbone_for, train_model
 from regraft.tasks._choice import task_for
@@ -33,7 +34,7 @@ class Train:
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
-    """What the labels are; auto: numbers if fractions of many values, sets if names with | or ; recombine, or classes."""
+    """What the labels are; auto: numbers if many are fractions, sets if names with | or ; recombine, else classes."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"
@@ -66,6 +67,7 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
     figures = metrics(record, task)
     artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": figures})
     result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
+    result |= {"task": task.labels.task}
     runs.write_json(folder / "train.json", result)
     return result
 
@@ -88,11 +90,10 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
 
 def show(result: dict[str, Any]) -> str:
     """The result for a reader at a terminal."""
-    name, what = ("accuracy", f"{len(result['classes'])} classes") if result["classes"] else ("mae", "numbers")
-    found = result["metrics"][name]
+    gauge = GAUGES[result["task"]]
+    found, what = result["metrics"][gauge.metric], f"{len(result['classes']) or ''} {gauge.labels.many}".strip()
     right = f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
-    said = "accuracy" if result["classes"] else "mean absolute error"
     return (
-        f"trained on {result['examples']} examples of {what}; {said} on a tenth set aside: {right}\n"
+        f"trained on {result['examples']} examples of {what}; {gauge.what} on a tenth set aside: {right}\n"
         f"use it: regraft run --source {result['run']} --target DIR"
     )

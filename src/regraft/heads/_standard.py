@@ -1,8 +1,46 @@
 """Fold the scaling of features into a linear layer, so that a fitted estimator is one ordinary layer."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
+
+
+class Linear(Protocol):
+    """An estimator of scikit-learn that separates classes by planes."""
+
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    classes_: np.ndarray
+
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> object:
+        """Fit on features (N, D) and labels (N,)."""
+
+
+def planes(model: Linear, features: np.ndarray, labels: np.ndarray, outputs: int, sharpness: float = 1.0) -> nn.Linear:
+    """The layer of ``model`` fitted on centred and scaled features; its planes, times ``sharpness``, give the logits.
+
+    Labels (N,) are classes, or (N, Z) sets, which are fitted one label at a time.
+    """
+    mean, deviation = moments(features)
+    x = (features - mean) / deviation
+    with threadpool_limits(1):  # waking threads costs more than so little arithmetic
+        if labels.ndim == 2:
+            rows = [_one(model, x, held, sharpness) for held in labels.T]
+            return layer(np.stack([w for w, _ in rows]), np.array([b for _, b in rows]), mean, deviation)
+        model.fit(x, labels)
+    fitted = spread(model.coef_ * sharpness, model.intercept_ * sharpness, model.classes_, outputs)
+    return layer(*fitted, mean, deviation)
+
+
+def _one(model: Linear, x: np.ndarray, held: np.ndarray, sharpness: float) -> tuple[np.ndarray, float]:
+    """Weights (D,) and offset for one label; where nothing tells it apart the log odds of its smoothed share."""
+    if 0 < held.sum() < len(held):
+        model.fit(x, held)
+        return model.coef_[0] * sharpness, float(model.intercept_[0]) * sharpness
+    return np.zeros(x.shape[1]), float(np.log((held.sum() + 0.5) / (len(held) - held.sum() + 0.5)))
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, float]:

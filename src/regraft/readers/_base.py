@@ -194,7 +194,7 @@ def _checked_sets(path: Path, examples: Examples, at_least: int, guessed: bool) 
     counts, what, every = examples.counts(), examples.noun, len(examples)
     if len(counts) < min(at_least, 2):
         raise UserError(
-            f"{path} has one label only, {_names(counts)}; label sets need at least 2 (for yes or no, write two classes)"
+            f"{path} has one label only, {_names(counts)}; label sets need 2 (for yes or no, write two classes)"
         )
     few = [name for name, count in counts.items() if count < at_least]
     if few and at_least > 1:  # a test set may lack some

@@ -56,9 +56,7 @@ def in_table(path: Path, reader: Reader, kind: str) -> Examples:
     grouped = "group" in table.columns
     groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
     paths = tuple(row.path for row in first)
-    return Examples(
-        tuple(names), ("",) * len(first), paths, known, classes, groups, repeated, kind, label=reader.label
-    )
+    return Examples(tuple(names), ("",) * len(first), paths, known, classes, groups, repeated, kind, label=reader.label)
 
 
 def _check_files(path: Path, rows: list[_Row]) -> None:

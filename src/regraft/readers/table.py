@@ -36,12 +36,12 @@ class Table(Reader):
                 are columns, or the table lists pictures.
         """
         table = load(path, strict=True)
-        used = [name for name in table.columns if name and name not in ("group", self.label, *label_columns(self.label))]
+        used = [
+            name for name in table.columns if name and name not in ("group", self.label, *label_columns(self.label))
+        ]
         if not table.columns or _pictures(table, used):
             table.need("path")
-        labels, classes = (
-            targets(label_cells(table, self.label, self.task), self.task) if self.labelled else (None, ())
-        )
+        labels, classes = targets(label_cells(table, self.label, self.task), self.task) if self.labelled else (None, ())
         rows = tuple(Row(tuple((name, cell(cells[name])) for name in used)) for cells in table.cells)
         ids = tuple(f"row {number}" for number in table.numbers)
         grouped = "group" in table.columns
