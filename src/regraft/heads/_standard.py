@@ -18,6 +18,9 @@ class Linear(Protocol):
     def fit(self, features: np.ndarray, labels: np.ndarray) -> object:
         """Fit on features (N, D) and labels (N,)."""
 
+    def set_params(self, **options: object) -> object:
+        """Change options."""
+
 
 def planes(model: Linear, features: np.ndarray, labels: np.ndarray, outputs: int, sharpness: float = 1.0) -> nn.Linear:
     """The layer of ``model`` fitted on centred and scaled features; its planes, times ``sharpness``, give the logits.
@@ -35,9 +38,22 @@ def planes(model: Linear, features: np.ndarray, labels: np.ndarray, outputs: int
     return layer(*fitted, mean, deviation)
 
 
+def rarity(labels: np.ndarray) -> np.ndarray:
+    """How much an example that has a label weighs against one that lacks it, for each label of sets (N, Z).
+
+    The root of how many lack it for one that has it: at a probability of one half it is then given about where F1 asks
+    for it. Unweighted, rare labels are never given; weighted in full, they are given too often.
+    Reference: Lipton, Elkan and Naryanaswamy, Optimal thresholding of classifiers to maximize F1 measure, ECML PKDD
+    2014 (the best threshold is half the best F1).
+    """
+    held = labels.sum(0)
+    return np.asarray(np.sqrt((len(labels) - held + 1) / (held + 1)))
+
+
 def _one(model: Linear, x: np.ndarray, held: np.ndarray, sharpness: float) -> tuple[np.ndarray, float]:
     """Weights (D,) and offset for one label; where nothing tells it apart the log odds of its smoothed share."""
     if 0 < held.sum() < len(held):
+        model.set_params(class_weight={1: float(rarity(held[:, None])[0])})
         model.fit(x, held)
         return model.coef_[0] * sharpness, float(model.intercept_[0]) * sharpness
     return np.zeros(x.shape[1]), float(np.log((held.sum() + 0.5) / (len(held) - held.sum() + 0.5)))

@@ -21,6 +21,5 @@ class Logistic(ClassicalHead):
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
         """See `ClassicalHead.fit`."""
-        weights = None if labels.ndim == 2 else "balanced"  # a label's probability is that of its share
-        model = LogisticRegression(C=self.strength, max_iter=500, class_weight=weights)
+        model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
         return planes(model, features, labels, outputs)

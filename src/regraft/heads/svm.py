@@ -24,6 +24,5 @@ class Svm(ClassicalHead):
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
         """See `ClassicalHead.fit`."""
-        weights = None if labels.ndim == 2 else "balanced"
-        model = LinearSVC(C=self.strength, class_weight=weights, max_iter=5000, random_state=0)
+        model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
         return planes(model, features, labels, outputs, self.sharpness)

@@ -4,6 +4,7 @@ import numpy as np
 
 from regraft.core.labels import Labels
 from regraft.data.examples import Examples
+from regraft.heads._standard import rarity
 from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
 from regraft.tasks.multilabel import Multilabel
@@ -13,11 +14,11 @@ from regraft.tasks.regression import Regression
 def task_for(examples: Examples, balanced: bool = True) -> Task:
     """The task of labelled examples, by what their labels are.
 
-    ``balanced``: weigh the classes alike, however many examples they have; each label of a set is learned as it comes.
+    ``balanced``: weigh the classes alike, however many examples they have; of label sets, the rare labels more.
     """
     assert examples.labels is not None
     if examples.labelling is Labels.SETS:
-        return Multilabel(classes=examples.classes)
+        return Multilabel(classes=examples.classes, weights=tuple(rarity(examples.labels).tolist()) if balanced else ())
     if examples.labelling is Labels.NUMBERS:
         deviation = float(np.std(examples.labels))
         return Regression(mean=float(np.mean(examples.labels)), deviation=deviation if deviation > 0 else 1.0)

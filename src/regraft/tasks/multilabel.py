@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar
 
 import numpy as np
+import torch
 from scipy.special import log_expit, logit
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,6 +35,8 @@ class Multilabel(Task):
 
     classes: tuple[str, ...] = ()
     """Names of the labels, in the order of the columns."""
+    weights: tuple[float, ...] = ()
+    """What an example that has a label weighs in the loss against one that lacks it, for each label; none: the same."""
     head: Annotated[Head, Choice("heads")] = Linear()
     """Layers from features to a score for each label."""
 
@@ -47,8 +50,9 @@ class Multilabel(Task):
         return self.head.build(feature_dim, len(self.classes))
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Binary cross-entropy, the mean over examples and labels."""
-        return F.binary_cross_entropy_with_logits(outputs.float(), targets.float())
+        """Binary cross-entropy, the mean over examples and labels; see `rarity` for the weights."""
+        weight = torch.tensor(self.weights, device=outputs.device) if self.weights else None
+        return F.binary_cross_entropy_with_logits(outputs.float(), targets.float(), pos_weight=weight)
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Probabilities (B, Z), each of a label on its own."""
