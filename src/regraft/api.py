@@ -15,8 +15,9 @@ from regraft.core.config import build
 from regraft.core.progress import Reporter
 from regraft.features import forward
 from regraft.model import Model
-from regraft.prediction import Answer, opened, predict_items
+from regraft.prediction import opened, predict_items
 from regraft.runtime import detect
+from regraft.tasks._base import Answer
 
 
 class Kept:
@@ -31,7 +32,9 @@ class Kept:
         return self.model.classes
 
     def predict(self, given: Sequence[str | Path]) -> list[tuple[str, Answer]]:
-        """For each example its path (or text) and the classes with their probabilities, likeliest first, or a number.
+        """For each example its path (or text) and the classes with their probabilities, likeliest first.
+
+        Of numbers: the number. Of label sets: ``labels``, with probabilities above 0.5, and those ``below``.
 
         ``given``: paths, or texts for a model of text.
 

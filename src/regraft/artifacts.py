@@ -29,7 +29,7 @@ def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict
     weights = folder / "model.safetensors"
     groups = {"backbone": model.backbone.state_dict(), "head": model.head.state_dict()}
     checkpoint.save(weights, groups, {})
-    head = Linear() if isinstance(model.head, torch.nn.Linear) else task.head  # type: ignore[attr-defined]
+    head = Linear() if isinstance(model.head, torch.nn.Linear) else task.head
     manifest = {
         "schema": SCHEMA,
         "backbone": to_plain(backbone.keep(folder)),

@@ -7,8 +7,9 @@ import numpy as np
 
 from regraft.core import catalog
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.data.dataset import Dataset
-from regraft.methods._base import Labels, Need
+from regraft.methods._base import Method, Need
 from regraft.sources import Source
 
 _NONE_FITS = "no method fits what is at hand"
@@ -41,8 +42,10 @@ class Candidate:
     reason: str = ""
 
 
-def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool) -> None:
+def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool, labels: Labels | None = None) -> None:
     """Refuse methods of which none can run with what is at hand, before any work is done.
+
+    ``labels``: what those of the target are, where that is known already.
 
     Raises:
         UserError: says what each of them lacks.
@@ -50,12 +53,14 @@ def refuse(methods: Sequence[str], source_data: bool, unlabeled: bool) -> None:
     there = {Need.SOURCE_MODEL, *([Need.SOURCE_DATA] * source_data), *([Need.UNLABELED] * unlabeled)}
     reasons = []
     for name in dict.fromkeys(methods):
-        if not catalog.find("methods", name).labels:
+        method = catalog.find("methods", name)
+        if not method.labels:
             raise UserError(f"{name} makes a source: regraft train --unlabeled DIR --method {name}; then --source it")
-        lacking = [need.value for need in catalog.find("methods", name).needs - there]
+        lacking = [f"there is no {need.value}" for need in sorted(method.needs - there)]
+        lacking += [_unable(method, labels)] if labels and labels not in method.labels else []
         if name != "scratch" and not lacking:
             return
-        reasons.append(f"{name}: there is no {sorted(lacking)[0]}" if lacking else "scratch is no transfer")
+        reasons.append(f"{name}: {lacking[0]}" if lacking else "scratch is no transfer")
     if reasons:
         raise UserError(f"{_NONE_FITS} ({'; '.join(reasons)}); add a --source or leave --method out")
 
@@ -102,7 +107,7 @@ class Entrants:
     def _unfit(self, name: str, source: Source) -> str:
         method = catalog.find("methods", name)
         if self.labels not in method.labels:
-            return f"it predicts {' or '.join(sorted(method.labels))} only, and the labels are {self.labels.value}"
+            return _unable(method, self.labels)
         needs = method.needs
         if Need.SOURCE_DATA in needs and source.domain is None:
             return f"there is no {Need.SOURCE_DATA.value}: this source is a model only"
@@ -111,6 +116,10 @@ class Entrants:
         if method.tunes and not source.learns:
             return "there is no weight in it that could be trained: this source gives features only"
         return ""
+
+
+def _unable(method: type[Method], labels: Labels) -> str:
+    return f"it predicts {' or '.join(sorted(method.labels))} only, and the labels are {labels.value}"
 
 
 def drawn_together(candidates: Sequence[Candidate]) -> list[Candidate]:

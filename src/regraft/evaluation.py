@@ -29,7 +29,7 @@ def evaluation(predictions: Sequence[np.ndarray], holdout: Dataset, task: Task) 
 
 def figures(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, Interval]:
     """Every metric of the task, mean over seeds, with its interval."""
-    metrics, mean = task.metrics(), task.wording.what
+    metrics, mean = task.metrics(), task.wording.metric
     found = {mean: interval(record, level=level)} if mean in metrics else {}
     for name, metric in metrics.items():
         if name not in found:

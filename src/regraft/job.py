@@ -13,7 +13,6 @@ from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features
 from regraft.finishing import Finish
-from regraft.methods._base import Labels
 from regraft.preparing import Prepared
 from regraft.racing import Plan, Race
 from regraft.ranking import rank
@@ -47,7 +46,7 @@ class Job:
         sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
         ranking = self.bench.journal.once("ranking", lambda: self._rank(sources))
         baselines = self._baselines(sources)
-        entrants = Entrants(sources, self.unlabeled, tuple(self.wanted.methods), baselines, _labels_of(self.data))
+        entrants = Entrants(sources, self.unlabeled, tuple(self.wanted.methods), baselines, self.data.train.labelling)
         candidates, left_out = entrants.line_up()
         place = {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
@@ -177,10 +176,6 @@ class Job:
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
-
-
-def _labels_of(data: Prepared) -> Labels:
-    return Labels.NUMBERS if data.train.numeric else Labels.CLASSES
 
 
 def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:

@@ -16,6 +16,7 @@ from regraft.bench import Bench
 from regraft.core import catalog
 from regraft.core.config import to_plain
 from regraft.core.describe import describe
+from regraft.core.labels import Labels
 from regraft.core.records import Evaluation, Verdict
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
@@ -27,9 +28,12 @@ from regraft.model import Model
 from regraft.runtime import Runtime
 from regraft.sources import Source
 from regraft.tasks._base import Task
+from regraft.tasks.multilabel import Multilabel
 
 _MAPPED = 400
 """Examples in the two-dimensional maps, at most."""
+_SHOWN = {Labels.CLASSES: "targets", Labels.NUMBERS: "numbers", Labels.SETS: "sets"}
+"""What the labels of the holdout are called in its file."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,22 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "metrics": metrics(ours.record, ours.task, verdict.gain.level),
         "baseline": metrics(theirs.record, theirs.task, verdict.gain.level),
         "labels_read": ["race: the labelled target examples, by cross-validation", "judgement: the holdout, once"],
+        "labels": by_label(ours, theirs),
         "citations": {n: _reference(n) for n in (ours.method, "scratch")},
         "precision_check": _agreement(ours),
     }
+
+
+def by_label(ours: Judged, theirs: Judged) -> list[dict[str, Any]]:
+    """For each label of a set: examples of the holdout that have it, and its figures, means over seeds; else empty."""
+    if not isinstance(ours.task, Multilabel):
+        return []
+    targets, rows = ours.record.targets, []
+    for z, name in enumerate(ours.task.classes):
+        rows.append({"label": name, "holdout": int(targets[:, z].sum())})
+        for who, judged in (("chosen", ours), ("scratch", theirs)):
+            rows[-1][who] = Multilabel.figures(judged.record.outputs[..., z], targets[:, z])
+    return rows
 
 
 def last_point(ours: Judged, theirs: Judged) -> dict[str, Any]:
@@ -107,7 +124,7 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
         understood["its best candidate against scratch, cross-validated"] = said
     if lost and source.uri == found["finalist"]["source"]:
         said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
-        understood["right on its own examples"] = said
+        understood["F1 per example on its own" if found["task"] == "multilabel" else "right on its own examples"] = said
     known = facts(source.backbone, source.model.backbone)
     understood |= {"network": known.network, **known.origin}
     carried = source.model.backbone.carried
@@ -128,14 +145,19 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> d
     examples = ours.holdout.examples
     items = [str(item.resolve() if isinstance(item, Path | Member) else item) for item in examples.items]
     shown = {"ids": examples.ids, "kind": examples.kind, "items": items}
-    shown |= {"numbers" if examples.numeric else "targets": ours.holdout.labels.tolist(), "classes": examples.classes}
+    shown |= {_SHOWN[examples.labelling]: _plain(ours.holdout.labels), "classes": examples.classes}
     runs.write_json(folder / "evaluation" / "holdout.json", shown)
-    if bench.clock.left() > 10:
-        runs.write_json(folder / "maps.json", _maps(ours, bench.seed))
+    if bench.clock.left() > 10 and (maps := _maps(ours, bench.seed)):
+        runs.write_json(folder / "maps.json", maps)
     runs.write_json(folder / "environment.json", _environment(ours.finish.source))
     complete = {**found, "seconds": round(bench.clock.spent, 1), "run": str(folder), "version": version("regraft")}
     runs.write_json(folder / runs.RESULT, complete)
     return complete
+
+
+def _plain(labels: np.ndarray) -> list[Any]:
+    """Labels for a file; of label sets the indices of those that an example has."""
+    return [np.flatnonzero(row).tolist() for row in labels] if labels.ndim == 2 else list(labels.tolist())
 
 
 def _agreement(judged: Judged) -> float:
@@ -157,7 +179,7 @@ def _maps(judged: Judged, seed: int) -> dict[str, Any]:
     source, holdout = judged.finish.source, judged.holdout
     rows = np.sort(np.random.default_rng(derive(seed, "maps")).permutation(len(holdout))[:_MAPPED])
     some = holdout.take(rows)
-    if len(some) < 5 or some.examples.numeric:  # a map shows whether classes lie apart
+    if len(some) < 5 or some.examples.labelling is not Labels.CLASSES:  # a map shows whether classes lie apart
         return {}
     drawn: dict[str, Any] = {"targets": some.labels.tolist()}
     for name, model in (("before", source.model), ("after", judged.model)):

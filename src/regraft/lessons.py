@@ -11,7 +11,7 @@ from regraft.core.config import entry
 from regraft.core.errors import CandidateError
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
-from regraft.data.splits import draw
+from regraft.data.draws import draw
 from regraft.evaluation import predict
 from regraft.finishing import Finish
 from regraft.methods._base import Method
@@ -56,11 +56,13 @@ def agreement(place: Mapping[str, int], raced: Sequence[Candidate]) -> float | N
 
 
 def forgetting(finish: Finish, method: str) -> dict[str, float] | None:
-    """Accuracy on (at most 1,000) source examples before and after transfer; None where the heads differ."""
+    """Mean utility on (at most 1,000) source examples before and after transfer; None where the heads differ."""
     source = finish.source
-    if source.domain is None or source.domain.train.classes != finish.train_data.classes or not source.model.classes:
+    if source.domain is None or not source.model.classes:
         return None
-    data = source.domain.train
+    data, target = source.domain.train, finish.train_data
+    if data.classes != target.classes or data.examples.labelling is not target.examples.labelling:
+        return None
     rows = np.random.default_rng(derive(finish.bench.seed, "forgetting")).permutation(len(data))[:_SOURCE_EXAMPLES]
     some, task = data.take(np.sort(rows)), finish.problem(0).task
     models = {"before": source.model, "after": finish.load(method, 0)}

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from regraft.backbones._base import Backbone
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset, whole
@@ -15,6 +13,7 @@ from regraft.model import Model
 from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
 from regraft.runtime import detect
+from regraft.tasks._base import Answer
 
 _TOGETHER = {
     "table": ("table", "give a CSV file with the model's columns"),
@@ -22,15 +21,11 @@ _TOGETHER = {
 }
 """Kinds whose examples come many in a file: what that is called, and what to give."""
 
-Ranked = list[tuple[str, float]]
-Answer = Ranked | float
-"""Classes with their probabilities, or a number."""
-
 
 def predict_items(
     model: Model, backbone: Backbone, given: Sequence[str | Path], device: str = "auto"
 ) -> tuple[list[tuple[str, Answer]], list[list[str]]]:
-    """Classes with probabilities for each example, likeliest first, or a number; and what was not read, with reasons.
+    """What the model's task answers for each example; and what was not read, with reasons.
 
     ``given``: as in `opened`.
 
@@ -40,12 +35,7 @@ def predict_items(
     dataset, skipped = opened(backbone, given)
     assert model.task is not None  # every model that is loaded has one
     found = predict(model, dataset, backbone.preprocess, model.task, detect(device))
-    shown = map(str, dataset.examples.items)
-    if model.task.numeric:
-        return list(zip(shown, map(float, found[:, 0]), strict=True)), skipped
-    order = np.argsort(-found, axis=1, kind="stable")
-    ranked = [[(model.classes[k], float(row[k])) for k in best] for row, best in zip(found, order, strict=True)]
-    return list(zip(shown, ranked, strict=True)), skipped
+    return list(zip(map(str, dataset.examples.items), map(model.task.answer, found), strict=True)), skipped
 
 
 def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.core.progress import Reporter
+from regraft.data.draws import draw
 from regraft.data.examples import Examples
-from regraft.data.splits import align_classes, draw, drop_duplicates, few_shot, holdout_split
+from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import kind_as, read
 
 
@@ -63,9 +65,10 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     facts = {
         "target": str(request.target),
         "classes": list(examples.classes),
-        "labels": "numbers" if examples.numeric else "classes",
+        "labels": examples.labelling.value,
         "train": train.counts(),
         "holdout": holdout.counts(),
+        "examples": {"train": len(train), "holdout": len(holdout)},
         "unlabeled": len(unlabeled) if unlabeled else 0,
         "skipped": [[str(s.path), s.reason] for s in examples.skipped],
         "duplicates": duplicates,
@@ -110,7 +113,12 @@ def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:
 
 
 def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
-    drawn = f"{request.shots} label{'' if request.shots == 1 else 's'}{'' if examples.numeric else ' per class'} drawn"
+    many = "" if request.shots == 1 else "s"
+    drawn = {
+        Labels.NUMBERS: f"{request.shots} label{many} drawn",
+        Labels.CLASSES: f"{request.shots} label{many} per class drawn",
+        Labels.SETS: f"{request.shots} example{many} of each label drawn, as few in all as that takes",
+    }[examples.labelling]
     if request.test is not None:
         holdout = align_classes(examples, _test(request, examples))
         train, duplicates = drop_duplicates(examples, holdout)
@@ -128,14 +136,14 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
             f"{drawn}; judged on {'groups that none was drawn from' if examples.groups else 'the rest'}",
         )
     kept, aside = holdout_split(examples, seed=request.seed)
-    share = "three tenths of the examples" if examples.numeric else "three tenths of each class"
+    share = f"three tenths of {'the examples' if examples.numeric else f'each {examples.labelling.one}'}"
     return examples.take(kept), examples.take(aside), 0, f"{share} set aside to judge by"
 
 
 def _test(request: Request, examples: Examples) -> Examples:
     assert request.test is not None
-    task = "regression" if examples.numeric else "classification"
-    return read(request.test, at_least=1, label=request.label, task=task, kind=kind_as(request.test, examples.kind))
+    task, kind = examples.labelling.task, kind_as(request.test, examples.kind)
+    return read(request.test, at_least=1, label=request.label, task=task, kind=kind)
 
 
 def _unlabeled(request: Request, examples: Examples) -> Examples:
@@ -146,5 +154,6 @@ def _unlabeled(request: Request, examples: Examples) -> Examples:
 
 def _described(examples: Examples) -> str:
     """What was recognised, in words."""
-    labels = "with numbers to predict" if examples.numeric else f"of {len(examples.classes)} classes"
-    return f"{len(examples)} {examples.noun}s {labels}"
+    many = f"{len(examples.classes)} {examples.labelling.many}"
+    labels = {Labels.NUMBERS: "with numbers to predict", Labels.SETS: f"with {many}"}
+    return f"{len(examples)} {examples.noun}s {labels.get(examples.labelling, f'of {many}')}"

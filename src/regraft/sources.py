@@ -18,6 +18,7 @@ from regraft.backbones._vocabulary import carry_over, told
 from regraft.bench import Bench
 from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
+from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
@@ -28,6 +29,7 @@ from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.readers._base import kind_as, read
 from regraft.readers._rows import header, is_table
+from regraft.readers._sets import label_columns
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
 from regraft.training import run
@@ -70,8 +72,8 @@ class Source:
         )
 
     def predictions(self, features: np.ndarray) -> np.ndarray | None:
-        """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no classes."""
-        if not self.model.classes:
+        """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no such head."""
+        if self.model.task is None or self.model.task.labels is not Labels.CLASSES:
             return None
         with torch.no_grad():
             outputs = self.model.head.cpu()(torch.from_numpy(np.array(features)))
@@ -226,13 +228,14 @@ def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -
 
 def _read(path: Path, train: Examples) -> Examples:
     """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
-    same = is_table(path) and train.label in header(path)
-    task = "regression" if same and train.numeric else "auto"
+    same = is_table(path) and set(label_columns(train.label)) <= set(header(path))
+    task = train.labelling.task if same and train.labelling is not Labels.CLASSES else "auto"
     return read(path, label=train.label if same else "label", kind=kind_as(path, train.kind), task=task)
 
 
 def _known(model: Model) -> str:
-    return f"{len(model.classes)} classes" if model.classes else "numbers"
+    assert model.task is not None  # every model that is loaded has one
+    return f"{len(model.classes) or ''} {model.task.labels.many}".strip()
 
 
 def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:

@@ -20,7 +20,9 @@ from regraft.model import Model, untracked
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing.images import Images
 from regraft.runtime import Runtime, measure
+from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
+from regraft.tasks.multilabel import Multilabel
 
 BREAKS = 0.25
 """Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
@@ -72,16 +74,19 @@ def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
 def likelihood(x: np.ndarray, labels: np.ndarray) -> float:
     """Cross-validated log-likelihood of logistic regression on features (N, D), after temperature scaling.
 
+    ``labels``: classes (N,), or strata (N, S) of several at once; see `Examples.strata`.
+
     Without the scaling, features that separate well but make the probe sound too sure would lose. It is 0 where no
     class has two examples, or only one is known, so that all backbones are equal.
     """
     splits = folds(labels, 5, 0)
     if not splits or labels.min() == labels.max():  # of few numbers there is one bin only
         return 0.0
-    task, x = Classification(), np.asarray(x, dtype=np.float64)
+    task: Task = Classification() if labels.ndim == 1 else Multilabel()
+    x, outputs = np.asarray(x, dtype=np.float64), int(labels.max()) + 1
     found = []
     for learn, valid in splits:
-        head = Logistic().fit(x[learn], labels[learn], int(labels.max()) + 1)
+        head = Logistic().fit(x[learn], labels[learn], outputs)
         with torch.no_grad():
             found.append(task.predict(head(torch.from_numpy(x[valid]).float())).numpy())
     truth = np.concatenate([labels[valid] for _, valid in splits])

@@ -133,3 +133,19 @@ def test_heads_of_numbers_predict_them_whatever_the_scale_of_the_features(name, 
 def test_constant_features_predict_the_mean(name):
     layer = CLASSES[name]().fit(np.full((5, 3), 2.0), np.arange(5.0), 1)
     assert outputs(layer, np.full((2, 3), 2.0)) == pytest.approx(np.full((2, 1), 2.0))
+
+
+@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize(("count", "width"), [(60, 12), (9, 80)])
+def test_label_sets_are_fitted_a_label_at_a_time(name, count, width):
+    x, labels = draw(count, width)
+    held = np.stack([labels == 0, labels < 2, np.zeros(count), np.ones(count)], 1).astype(int)
+    found = outputs(CLASSES[name]().fit(x, held, 4), x)
+    assert found.shape == (count, 4)
+    common = np.maximum(held.mean(0), 1 - held.mean(0))
+    assert (((found > 0) == held).mean(0) - common)[:2].min() > 0.05  # better than the commoner answer
+    assert np.ptp(found[:, 2:], axis=0) == pytest.approx([0, 0])  # nothing tells these apart
+    share = 0.5 / (count + 1)
+    assert 1 / (1 + np.exp(-found[0, 2:])) == pytest.approx([share, 1 - share])
+    alone = outputs(CLASSES[name]().fit(x, held[:, :1], 1), x)
+    assert alone == pytest.approx(found[:, :1], abs=1e-9)

@@ -22,6 +22,7 @@ from regraft.training import Phase
 EVERY = catalog.names("methods")
 NAMES = [n for n in EVERY if Labels.CLASSES in catalog.find("methods", n).labels]
 NUMERIC = [n for n in EVERY if Labels.NUMBERS in catalog.find("methods", n).labels]
+SETS = [n for n in EVERY if Labels.SETS in catalog.find("methods", n).labels]
 HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED}
 STEPS = 24
 
@@ -38,6 +39,19 @@ def of_numbers(problem: Problem) -> Problem:
     target = replace(target, train=numbered(target.train), validation=numbered(target.validation))
     task = task_for(target.train.examples)
     return replace(problem, task=task, target=target, source=replace(source, train=numbered(source.train)))
+
+
+def labelled(dataset: Dataset) -> Dataset:
+    """The same pictures with label sets: two of three labels each, or none."""
+    sets = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]])[dataset.labels]
+    return replace(dataset, examples=replace(dataset.examples, labels=sets, classes=("leg", "eye", "tail")))
+
+
+def of_sets(problem: Problem, source: bool) -> Problem:
+    """A problem with label sets in the target, and in the ``source`` or not."""
+    target = replace(problem.target, train=labelled(problem.target.train), validation=None)
+    known = problem.source if not source else replace(problem.source, train=labelled(problem.source.train))
+    return replace(problem, task=task_for(target.train.examples), target=target, source=known)
 
 
 def make(name: str, steps: int = STEPS) -> Method:
@@ -173,6 +187,7 @@ def test_gradual_ends_with_everything_free_and_starts_with_the_head(toy):
 def test_every_method_says_what_it_predicts():
     assert set(NAMES) | set(NUMERIC) == set(EVERY)
     assert set(EVERY) - set(NUMERIC) == {"logistic", "svm"}
+    assert set(EVERY) - set(SETS) == {"ridge"}
 
 
 @pytest.mark.parametrize("name", NUMERIC)
@@ -189,3 +204,19 @@ def test_numbers_are_learned(name, toy, same):
     assert (
         problem.task.utility(found, problem.target.train.labels).mean() > -0.7
     )  # the mean of the labels has about -0.8
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("name", SETS)
+def test_label_sets_are_learned_whatever_the_labels_of_the_source_are(name, alike, toy, same):
+    problem = of_sets(toy.problem(), alike)
+    method, train = make(name, 60), problem.target.train
+    first, second = transfer(method, problem), transfer(method, problem)
+    assert same(first, second)
+    assert first.task == problem.task
+    assert first.classes == ("leg", "eye", "tail")
+    with torch.no_grad():
+        x = problem.backbone.preprocess.tensor(train.arrays[train.rows])
+        found = problem.task.predict(first(x)).numpy()
+    everything = np.ones_like(found)
+    assert problem.task.utility(found, train.labels).mean() > problem.task.utility(everything, train.labels).mean()

@@ -51,7 +51,7 @@ def examples() -> Examples:
 def recurrent(tmp_path, examples) -> Torch:
     """The network of the example with weights and a vocabulary."""
     torch.manual_seed(0)
-    save_file(Torch(arch=f"{CODE}:CharRNN").bare(False).state_dict(), tmp_path / "w.safetensors")
+    save_file(Torch(arch=f"{CODE}:CharRNN").bare().state_dict(), tmp_path / "w.safetensors")
     vocabulary = {letter: number for number, letter in enumerate(LETTERS, 1)} | {"<s>": 464}
     (tmp_path / "letters_vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     return Torch(arch=f"{CODE}:CharRNN", weights=tmp_path / "w.safetensors").suited(examples)
@@ -59,7 +59,7 @@ def recurrent(tmp_path, examples) -> Torch:
 
 def bag(folder: Path, vocabulary: object, weights: str = "w.safetensors") -> Torch:
     (folder / "bag.py").write_text(BAG)
-    save_file(Torch(arch=f"{folder / 'bag.py'}:Bag").bare(False).state_dict(), folder / "w.safetensors")
+    save_file(Torch(arch=f"{folder / 'bag.py'}:Bag").bare().state_dict(), folder / "w.safetensors")
     (folder / "vocab.json").write_text(vocabulary if isinstance(vocabulary, str) else json.dumps(vocabulary))
     return Torch(arch=f"{folder / 'bag.py'}:Bag", weights=folder / weights)
 
@@ -70,7 +70,7 @@ def features(backbone: Torch, network: nn.Module, texts: tuple[str, ...] = TEXTS
 
 
 def test_features_are_what_goes_into_the_networks_own_classifier(recurrent):
-    own = recurrent.bare(False).eval()
+    own = recurrent.bare().eval()
     own.load_state_dict(recurrent.build().stages[0].state_dict(), strict=False)
     own.output.weight.data.copy_(torch.eye(465, 356))
     own.output.bias.data.zero_()

@@ -9,6 +9,7 @@ import pytest
 from regraft.core import catalog
 from regraft.core.config import build, to_plain
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.scores._base import Evidence, Score
 
 NAMES = catalog.names("scores")
@@ -162,7 +163,7 @@ def test_bad_labels_are_refused(name):
         pytest.skip("reads no labels")
     for labels, message in [
         (np.zeros(20, int), "two classes"),
-        (np.zeros((20, 2), int), "integers"),
+        (np.zeros((20, 2, 2), int), "integers"),
         (np.arange(19) % 2, "rows"),
     ]:
         with pytest.raises(UserError, match=message):
@@ -184,7 +185,7 @@ def test_probabilities_must_sum_to_one():
         make("leep")(replace(evidence, source_probabilities=2 * evidence.source_probabilities))
 
 
-NUMBERS = [n for n in NAMES if catalog.find("scores", n).numbers]
+NUMBERS = [n for n in NAMES if Labels.NUMBERS in catalog.find("scores", n).labels]
 
 
 def numbered(shape: tuple[int, int], seed: int = 0, signal: float = 1.0) -> Evidence:
@@ -231,3 +232,44 @@ def test_features_that_hardly_vary_do_not_drown_the_others(name):
     rare[np.arange(50), np.arange(50) % 60] = 0.01
     found = make(name)(replace(evidence, features=np.hstack([evidence.features, rare])))
     assert found == pytest.approx(make(name)(evidence), abs=0.1)
+
+
+SETS = [n for n in NAMES if Labels.SETS in catalog.find("scores", n).labels]
+
+
+def labelled(shape: tuple[int, int], seed: int = 0, gap: float = 4.0) -> Evidence:
+    """Features of which each of the first three moves with one label of three."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((shape[0], 3)) < 0.4).astype(int)
+    labels[:2] = [[1, 0, 1], [0, 1, 0]]
+    x = rng.standard_normal(shape)
+    x[:, :3] += gap * (2 * labels - 1)
+    return Evidence(x, labels)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in SETS])
+def test_scores_of_classes_refuse_label_sets(name):
+    if "labels" in make(name).needs:
+        with pytest.raises(UserError, match=f"{name}.*reads classes, not label sets"):
+            make(name)(replace(draw((20, 4)), labels=np.eye(20, 3, dtype=int)))
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (40, 40), (30, 100)])
+@pytest.mark.parametrize("name", SETS)
+def test_scores_of_label_sets_ignore_order_and_constant_labels_and_find_signal(name, shape):
+    score, evidence = make(name), labelled(shape)
+    order = np.random.default_rng(1).permutation(shape[0])
+    value = score(evidence)
+    assert score(Evidence(evidence.features[order], evidence.labels[order])) == pytest.approx(value, abs=2e-4)
+    assert score(replace(evidence, labels=evidence.labels[:, [2, 0, 1]])) == pytest.approx(value, abs=1e-9)
+    known = np.hstack([evidence.labels, np.zeros((shape[0], 1), int), np.ones((shape[0], 1), int)])
+    assert score(replace(evidence, labels=known)) == pytest.approx(value, abs=1e-9)
+    assert max(score(labelled(shape, seed, gap=0.0)) for seed in range(5)) < value
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_bad_label_sets_are_refused(name):
+    evidence = labelled((20, 4))
+    for labels, message in [(np.ones((20, 2), int), "some have not"), (2 * evidence.labels, "0 or 1")]:
+        with pytest.raises(UserError, match=message):
+            make(name)(replace(evidence, labels=labels))

@@ -74,7 +74,7 @@ def test_ridge_is_that_of_scikit_learn_with_its_penalty(count, width):
     x, y = x - x.mean(0), y - y.mean()
     scale = np.mean(np.linalg.svd(x, compute_uv=False)[: min(count - 1, width)] ** 2)
     theirs = RidgeCV(alphas=_PENALTIES * scale).fit(x, y)
-    weight, penalty = ridge(x, y)
+    (weight,), (penalty,) = (found.T for found in ridge(x, y[:, None]))
     assert penalty == pytest.approx(theirs.alpha_, rel=1e-6)
     assert weight == pytest.approx(theirs.coef_, rel=1e-5, abs=1e-8)
 
@@ -82,6 +82,6 @@ def test_ridge_is_that_of_scikit_learn_with_its_penalty(count, width):
 def test_ridge_of_noise_hardly_says_anything():
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(40, 200)), rng.normal(size=40)
-    weight, _ = ridge(x - x.mean(0), y - y.mean())
+    weight, _ = ridge(x - x.mean(0), (y - y.mean())[:, None])
     fresh = rng.normal(size=(500, 200))
     assert (fresh @ weight).std() < 0.5

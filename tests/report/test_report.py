@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import UserError
-from regraft.report._load import Gain, Maps, Point
+from regraft.report._records import Gain, Maps, Point
 from regraft.report._svg import Scale, ticks
 from regraft.report.figures import curve, gain
 from regraft.report.html import render

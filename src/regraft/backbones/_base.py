@@ -81,7 +81,7 @@ class Backbone(ABC):
         """The tokens that it has embeddings of, in their order; none where it takes no text or its tokens are fixed."""
         return ()
 
-    def respelled(self, examples: Examples, keep: bool) -> Self:
+    def respelled(self, examples: Examples, keep: bool) -> "Backbone":
         """The same backbone with a vocabulary learned from the examples; with ``keep``, beside its own."""
         return self
 

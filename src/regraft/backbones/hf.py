@@ -54,7 +54,7 @@ class Hf(Backbone):
         tokenizer = load(self.arch, self.added)
         return tuple(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
 
-    def respelled(self, examples: Examples, keep: bool) -> Self:
+    def respelled(self, examples: Examples, keep: bool) -> Backbone:
         """See `Backbone.respelled`: words that come twice or more and are unknown to its tokenizer, or cut up by it.
 
         Raises:

@@ -97,6 +97,10 @@ class Torch(Filed):
         """
         return _code.network(self.arch, self.code)
 
+    def without_classifier(self, network: nn.Module) -> nn.Module:
+        """The network with pooled features for outputs."""
+        return without_classifier(network, self._inputs)
+
     def conventions(self) -> tuple[Self, ...]:
         """See `Filed.conventions`: only a weights file leaves them open."""
         return (self,) if self.weights is None or self.reads else super().conventions()
@@ -129,7 +133,7 @@ class Torch(Filed):
     def _given(self, pretrained: bool) -> tuple[nn.Module, Carried | None]:
         """The network with features for outputs, and what its weights file gave to it."""
         network, carried = self._trained() if pretrained else (self.bare(), None)
-        return without_classifier(network, self._inputs), carried
+        return self.without_classifier(network), carried
 
     def _trained(self) -> tuple[nn.Module, Carried]:
         if self.weights is None:

@@ -9,8 +9,7 @@ from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
 from regraft.data.decoding import decoded
-from regraft.data.examples import Examples
-from regraft.data.splits import align_classes
+from regraft.data.splits import in_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
 from regraft.readers._base import kind_as, read
@@ -26,7 +25,7 @@ class Evaluate:
     data: Path | None = None
     """Folder with one folder of examples per class (the run's class names), a table, or a file of arrays."""
     label: str = "label"
-    """The column of a table that holds the labels."""
+    """The column of a table that holds the labels; or several of 0 and 1: red,round."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -42,10 +41,9 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     model, backbone = artifacts.load(options.run)
     task = model.task
     assert task is not None  # every model that is loaded has one
-    kind = "regression" if task.numeric else "classification"
     like = kind_as(options.data, backbone.preprocess.kind)
-    found = read(options.data, at_least=1, label=options.label, task=kind, kind=like)
-    examples = found if task.numeric else align_classes(Examples((), (), (), None, model.classes), found)
+    found = read(options.data, at_least=1, label=options.label, task=task.labels.task, kind=like)
+    examples = in_classes(found, model.classes)
     holdout = whole(examples, decoded(examples, backbone.preprocess, runs.cache_folder()))
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)
     skipped = [[str(s.path), s.reason] for s in found.skipped]

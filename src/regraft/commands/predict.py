@@ -7,19 +7,20 @@ from regraft import artifacts
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
-from regraft.prediction import Answer, predict_items
+from regraft.prediction import predict_items
+from regraft.tasks._base import Answer, LabelSet, Ranked
 
 
 @settings
 class Predict:
-    """The likeliest class of each example, with its probability; or the number that a model of numbers predicts."""
+    """The likeliest class of each example with its probability; or its number, or every label above one half."""
 
     run: Annotated[Path, "positional"]
     """The run's folder."""
     paths: Annotated[tuple[str, ...], "positional"] = ()
     """Files, folders or tables of examples; or texts."""
     top: int = 1
-    """How many classes to name for each example."""
+    """How many classes to name for each example; of label sets: how many of those that it has not."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -41,6 +42,8 @@ def main(options: Predict, reporter: Reporter) -> dict[str, Any]:
 
 
 def _plain(answer: Answer, top: int) -> dict[str, Any]:
+    if isinstance(answer, LabelSet):
+        return {"labels": answer.labels, "next": answer.below[:top]}
     return {"value": answer} if isinstance(answer, float) else {"classes": answer[:top]}
 
 
@@ -51,8 +54,12 @@ def show(result: dict[str, Any]) -> str:
         if "value" in row:
             lines.append(f"{row['path']}: {row['value']:.5g}")
             continue
-        lines.append(
-            f"{row['path']}: " + ", ".join(f"{name} {probability:.3f}" for name, probability in row["classes"])
-        )
+        answer = _listed(row["labels"]) or "none" if "labels" in row else _listed(row["classes"])
+        after = f" (next: {_listed(row['next'])})" if row.get("next") else ""
+        lines.append(f"{row['path']}: {answer}{after}")
     lines += [f"{path}: skipped ({reason})" for path, reason in result["skipped"]]
     return "\n".join(lines)
+
+
+def _listed(ranked: Ranked) -> str:
+    return ", ".join(f"{name} {probability:.3f}" for name, probability in ranked)

@@ -34,9 +34,9 @@ class Run:
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
-    """The column of tables that holds the labels."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    """The column of tables that holds the labels; or several of 0 and 1: red,round."""
+    task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
+    """What the labels are; auto: numbers if many are fractions, sets if names with | or ; recombine, else classes."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
     """What the examples are; auto: by the data."""
     test: Path | None = None
@@ -122,9 +122,11 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         check(uri)
     for name in options.method:
         catalog.find("methods", name)
-    refuse(options.method, any(uri.startswith("data:") for uri in options.source), options.unlabeled is not None)
+    at_hand = options.method, any(uri.startswith("data:") for uri in options.source), options.unlabeled is not None
+    refuse(*at_hand)
     runtime = detect(options.device, options.precision)
     data = prepare(_request(options), reporter)
+    refuse(*at_hand, labels=data.train.labelling)
     backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
         try_out(uri, options.backbone, data.train)

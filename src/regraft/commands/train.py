@@ -18,6 +18,7 @@ from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
 from regraft.pretraining import Start
 from regraft.readers._base import read
+from regraft.report._gauge import GAUGES
 from regraft.runtime import detect
 from regraft.sources import backbone_for, train_model
 from regraft.tasks._choice import task_for
@@ -39,7 +40,7 @@ class Train:
     unlabeled: Path | None = None
     """Instead: what holds pictures, recordings or texts, whose labels are not read."""
     label: str = "label"
-    """The column of a table that holds the labels."""
+    """The column of a table that holds the labels; or several of 0 and 1: red,round."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     source: str | None = None
@@ -52,8 +53,8 @@ class Train:
     """With --unlabeled, time that the training may take: 90s, 10m, 2h; 'none' for no limit."""
     aside: Annotated[float, Field(ge=0, le=0.9)] = 0.0
     """With --unlabeled, share of the examples to leave out, so that a run on the same folder can be judged by them."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What the labels are; auto: numbers if they are fractions of many values, else classes."""
+    task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
+    """What the labels are; auto: numbers if many are fractions, sets if names with | or ; recombine, else classes."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
     """What the examples are; auto: by the data."""
     seed: int = 0
@@ -97,7 +98,8 @@ def _labelled(options: Train, examples: Examples, bench: Bench) -> dict[str, Any
     figures = metrics(record, task)
     runs.remember_seen(folder, kept.examples.digests)
     artifacts.save(folder, model, backbone, task, {"data": str(options.data), "metrics": figures})
-    return {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
+    result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
+    return {**result, "task": task.labels.task}
 
 
 def _unlabelled(options: Train, examples: Examples, bench: Bench) -> dict[str, Any]:
@@ -165,8 +167,7 @@ def show(result: dict[str, Any]) -> str:
     use = f"use it: regraft run --source {result['run']} --target DIR"
     if "learned" in result:
         return f"it knows {result['learned']}\n{use}"
-    name, what = ("accuracy", f"{len(result['classes'])} classes") if result["classes"] else ("mae", "numbers")
-    found = result["metrics"][name]
+    gauge = GAUGES[result["task"]]
+    found, what = result["metrics"][gauge.metric], f"{len(result['classes']) or ''} {gauge.labels.many}".strip()
     right = f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
-    said = "accuracy" if result["classes"] else "mean absolute error"
-    return f"trained on {result['examples']} examples of {what}; {said} on a tenth set aside: {right}\n{use}"
+    return f"trained on {result['examples']} examples of {what}; {gauge.what} on a tenth set aside: {right}\n{use}"

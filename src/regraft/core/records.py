@@ -9,9 +9,9 @@ import numpy as np
 class Evaluation:
     """One model recipe on one holdout, over seeds, in the holdout's order.
 
-    ``outputs`` (S, N, K): what the task makes of the model (class probabilities), one slice a seed.
+    ``outputs`` (S, N, K): what the task makes of the model (probabilities, or a number), one slice a seed.
     ``utility`` (S, N): the task's utility per example, higher is better (for classification: 1 if right, else 0).
-    ``targets`` (N,). ``ids`` (N,): stable names of the examples. ``groups`` (N,): cluster of each example, or None.
+    ``targets`` (N,) or (N, Z). ``ids`` (N,): stable names of the examples. ``groups`` (N,): their clusters, or None.
     """
 
     outputs: np.ndarray
@@ -25,13 +25,14 @@ class Evaluation:
 class Wording:
     """What a task's mean utility is called: ``what``, written times ``factor`` and with ``unit``.
 
-    ``lower``: less of it is better; the utility is then minus it.
+    ``lower``: less of it is better; the utility is then minus it. ``metric``: which metric it is, if any.
     """
 
     what: str
     unit: str
     factor: float
     lower: bool = False
+    metric: str = ""
 
     def write(self, value: float) -> str:
         """A difference of utilities as a number of the unit."""

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core.labels import Labels, labels_of
+from regraft.data._strata import sizes
+
 # The picture formats that are opened, by Pillow's names. Formats that Pillow hands to another program (EPS, WMF) or
 # recognises by its ending only (TGA) stay out: a data folder may come from anywhere.
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO", "PCX", "DDS")
@@ -33,14 +36,14 @@ class Examples:
 
     ``kind``: of the raw material, such as ``image`` or ``text``. ``ids`` (N): unique and stable, for files the path
     relative to the root in posix form. ``digests`` (N): of the content, so equal examples have equal digests.
-    ``items`` (N): what is decoded: the path of a picture, a `members.Member`, a text, or a `columns.Row`. ``labels``
-    (N,): int64, indices into ``classes``, or float64, numbers; None means withheld. ``groups`` (N): what must stay on
-    one side of every split (a patient, a video); None means that there are none. ``skipped``: the files that could not
-    be examples. ``notes``: what else the reader found, in words. ``label``: what the labels are called: the column
-    of a table.
+    ``items`` (N): what is decoded: the path of a picture, a `members.Member`, a text, or a `columns.Row`. ``labels``:
+    int64 (N,), indices into ``classes``; or float64 (N,), numbers; or int64 (N, Z), 1 where an example has that one of
+    the Z ``classes``, else 0; None means withheld. ``groups`` (N): what must stay on one side of every split (a
+    patient, a video); None means that there are none. ``skipped``: the files that could not be examples. ``notes``:
+    what else the reader found, in words. ``label``: what the labels are called: the column of a table.
 
     Raises:
-        ValueError: the lengths differ or a label is not an index into ``classes``.
+        ValueError: the lengths differ, a label is not an index into ``classes``, or label sets are not of these.
     """
 
     ids: tuple[str, ...]
@@ -58,7 +61,11 @@ class Examples:
         columns = [c for c in (self.digests, self.items, self.labels, self.groups) if c is not None]
         if any(len(column) != len(self.ids) for column in columns):
             raise ValueError(f"columns of different lengths: {[len(self.ids), *map(len, columns)]}")
-        if self.labels is not None and len(self.labels) and not self.numeric:
+        if self.labelling is Labels.SETS:
+            assert self.labels is not None
+            if self.labels.shape[1] != len(self.classes) or not np.isin(self.labels, (0, 1)).all():
+                raise ValueError(f"label sets must be 0 or 1 for each of the {len(self.classes)} labels")
+        elif self.labels is not None and len(self.labels) and not self.numeric:
             low, high = int(self.labels.min()), int(self.labels.max())
             if low < 0 or high >= len(self.classes):
                 raise ValueError(f"labels run from {low} to {high}, but there are {len(self.classes)} classes")
@@ -74,17 +81,27 @@ class Examples:
     @property
     def numeric(self) -> bool:
         """Whether the labels are numbers."""
-        return self.labels is not None and self.labels.dtype.kind == "f"
+        return self.labelling is Labels.NUMBERS
+
+    @property
+    def labelling(self) -> Labels:
+        """What the labels are."""
+        return labels_of(self.labels)
 
     @cached_property
     def strata(self) -> np.ndarray:
         """What splits keep the shares of, (N,) int64: the classes; of numbers up to ten bins of nearly equal size.
+
+        Of label sets (N, S): the labels, and, where some examples have none of them, that.
 
         Raises:
             ValueError: the labels are withheld.
         """
         if self.labels is None:
             raise ValueError("these examples have no labels")
+        if self.labelling is Labels.SETS:
+            bare = (self.labels.sum(1) == 0).astype(np.int64)[:, None]
+            return np.hstack([self.labels, bare]) if bare.any() else self.labels
         if not self.numeric:
             return self.labels
         bins = int(np.clip(len(self.labels) // 5, 1, 10))
@@ -113,14 +130,14 @@ class Examples:
     def counts(self) -> dict[str, int]:
         """Examples of each class, zeros included, in class order; empty where the labels are withheld.
 
-        Numbers have no classes: all are counted together.
+        Numbers have no classes: all are counted together. An example with several labels counts for each.
         """
         if self.labels is None:
             return {}
         if self.numeric:
             return {"all": len(self.labels)}
-        sizes = np.bincount(self.labels, minlength=len(self.classes))
-        return {name: int(size) for name, size in zip(self.classes, sizes, strict=True)}
+        found = sizes(self.labels, len(self.classes))
+        return {name: int(size) for name, size in zip(self.classes, found, strict=True)}
 
     @cached_property
     def fingerprint(self) -> str:

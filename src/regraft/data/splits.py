@@ -13,8 +13,11 @@ from difflib import get_close_matches
 import numpy as np
 
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.core.seeding import derive
-from regraft.data._units import distinct, merge, ordered_units
+from regraft.data._strata import dealt, members, sizes, tally
+from regraft.data._units import merge, ordered_units
+from regraft.data.draws import draw, places
 from regraft.data.examples import Examples
 
 _LOG = logging.getLogger("regraft")
@@ -33,36 +36,38 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     Raises:
         UserError: all of a class is one unit, so it cannot be on both sides.
     """
-    labels, sizes = examples.strata, np.bincount(examples.strata, minlength=len(examples.classes))
-    want = np.clip(np.rint(share * sizes), 1, np.maximum(sizes - 1, 1))
-    left = sizes.copy()  # examples of each class that are not in the holdout
+    strata = examples.strata
+    totals = sizes(strata, len(examples.classes))
+    want = np.clip(np.rint(share * totals), 1, np.maximum(totals - 1, 1))
+    left = totals.copy()  # examples of each class that are not in the holdout
     units = ordered_units(examples, seed, "holdout")
-    tallies = [np.unique(labels[unit], return_counts=True) for unit in units]
+    tallies = [tally(strata, unit) for unit in units]
+    iterative = dealt(strata, units, (1 - share, share)) if strata.ndim == 2 else None
     chosen: list[np.ndarray] = []
 
     def choose(i: int) -> None:
-        inside, tally = tallies[i]
-        left[inside] -= tally
-        want[inside] -= tally
+        inside, count = tallies[i]
+        left[inside] -= count
+        want[inside] -= count
         chosen.append(units[i])
 
-    for i, (inside, tally) in enumerate(tallies):
-        closer = ((want[inside] - tally) ** 2).sum() <= (want[inside] ** 2).sum()
-        if closer and (left[inside] > tally).all():
+    for i, (inside, count) in enumerate(tallies):
+        closer = ((want[inside] - count) ** 2).sum() <= (want[inside] ** 2).sum()
+        if (closer if iterative is None else iterative[i] == 1) and (left[inside] > count).all():
             choose(i)
-    for c in np.flatnonzero(sizes):
-        if left[c] < sizes[c]:
+    for c in np.flatnonzero(totals):
+        if left[c] < totals[c]:
             continue
         # A class of few, large units: the smallest that training can spare.
-        fits = [i for i, (inside, tally) in enumerate(tallies) if c in inside and (left[inside] > tally).all()]
+        fits = [i for i, (inside, count) in enumerate(tallies) if c in inside and (left[inside] > count).all()]
         if fits:
             choose(min(fits, key=lambda i: len(units[i])))
-        elif not examples.numeric:  # a bin is no class: it may be missing on one side
+        elif c < len(examples.classes):  # a bin is no class: it may be missing on one side
             raise UserError(_one_unit(examples, int(c)))
     if not chosen:
         raise UserError(_one_unit(examples, 0))
     holdout = np.sort(np.concatenate(chosen))
-    return np.setdiff1d(np.arange(len(labels)), holdout), holdout
+    return np.setdiff1d(np.arange(len(strata)), holdout), holdout
 
 
 def aside_split(examples: Examples, share: float, seed: int) -> Split:
@@ -95,73 +100,14 @@ def few_shot(examples: Examples, shots: int, seed: int) -> Split:
     if examples.groups is not None:
         pool = holdout_split(examples, 0.5, seed)[0]
     train = pool[draw(examples.take(pool), shots, seed, len(pool) == len(examples))]
-    of_unit = _places(examples, seed)
+    of_unit = places(examples, seed)
     holdout = np.flatnonzero(~np.isin(of_unit, of_unit[train]))
-    if examples.numeric:
-        if not len(holdout):
-            raise UserError(f"with {shots} shots no {examples.noun} is left to judge by; lower the shots")
-        return train, holdout
-    unjudged = np.flatnonzero(np.bincount(examples.strata[holdout], minlength=len(examples.classes)) == 0)
+    if not len(holdout):
+        raise UserError(f"with {shots} shots no {examples.noun} is left to judge by; lower the shots")
+    unjudged = np.flatnonzero(np.array(list(examples.take(holdout).counts().values())) == 0)
     if len(unjudged):
         raise UserError(_one_unit(examples, int(unjudged[0])))
     return train, holdout
-
-
-def draw(examples: Examples, shots: int, seed: int, spare: bool = False) -> np.ndarray:
-    """``shots`` different pictures of each class (of numbers: in all), spread over the groups; indices, ascending.
-
-    A larger draw contains the smaller ones of the same seed. ``spare``: one more must be there, to judge by.
-
-    Raises:
-        UserError: there are too few.
-    """
-    drawn: dict[str, int] = {}  # digest -> index; a picture with two labels is drawn for one of them at most
-    for c, name in enumerate(("",) if examples.numeric else examples.classes):
-        of_class = np.arange(len(examples)) if examples.numeric else np.flatnonzero(_labels(examples) == c)
-        members = [i for i in distinct(examples, of_class) if examples.digests[i] not in drawn]
-        if len(members) < shots + spare:
-            raise UserError(_too_few(examples, name, len(members), shots, spare))
-        chosen = _in_turn(examples, members, seed)
-        chosen = _evenly(examples, chosen, seed) if examples.numeric else chosen
-        drawn.update((examples.digests[i], i) for i in chosen[:shots])
-    return np.sort(np.fromiter(drawn.values(), dtype=np.int64))
-
-
-def _places(examples: Examples, seed: int) -> np.ndarray:
-    """Of each example (N,) the place of its unit in the order of drawing, which is one for all classes."""
-    places = np.empty(len(examples), dtype=np.int64)
-    for place, unit in enumerate(ordered_units(examples, seed, "few_shot")):
-        places[unit] = place
-    return places
-
-
-def _in_turn(examples: Examples, members: list[int], seed: int) -> list[int]:
-    """One member of each unit, then a second of each, and so on: labels of many groups say more than those of one."""
-    places, seen, turns = _places(examples, seed), defaultdict[int, int](int), dict[int, int]()
-    for i in sorted(members, key=lambda i: derive(seed, examples.digests[i])):
-        turns[i] = seen[places[i]]
-        seen[places[i]] += 1
-    return sorted(turns, key=lambda i: (turns[i], places[i]))
-
-
-def _evenly(examples: Examples, members: list[int], seed: int) -> list[int]:
-    """``members`` in an order of which every beginning has as many of each bin of the numbers as its share is."""
-    sizes, seen = np.bincount(examples.strata[members]), np.zeros(int(examples.strata.max()) + 1)
-    place = {}
-    for i in members:
-        stratum = examples.strata[i]
-        seen[stratum] += 1
-        place[i] = (seen[stratum] - 0.5) / sizes[stratum]
-    return sorted(members, key=lambda i: (place[i], derive(seed, examples.digests[i])))
-
-
-def _too_few(examples: Examples, name: str, found: int, shots: int, spare: bool) -> str:
-    what = f"different {examples.noun}s"
-    of = f"there are {found} {what}" if examples.numeric else f"class {name!r} has {found} {what}"
-    needed = f"need at least {shots + 1}: {shots} to learn from, one to judge by" if spare else "need as many"
-    return (
-        f"{of}{'' if spare else ' to draw from'}, but {shots} shots {needed}; add {examples.noun}s or lower the shots"
-    )
 
 
 def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = None) -> list[Split]:
@@ -172,7 +118,7 @@ def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = 
     and none where nothing can be validated (one example of each class).
 
     Args:
-        labels: (N,) class indices.
+        labels: (N,) class indices, or strata (N, S): see `Examples.strata`.
         k: at least 2.
         seed: of the shuffle.
         groups: (N,) or None.
@@ -232,7 +178,7 @@ def conflicts(examples: Examples) -> list[tuple[str, ...]]:
     same: dict[str, list[int]] = defaultdict(list)
     for i, digest in enumerate(examples.digests):
         same[digest].append(i)
-    clashes = [where for where in same.values() if len(np.unique(examples.labels[where])) > 1]
+    clashes = [where for where in same.values() if len(np.unique(examples.labels[where], axis=0)) > 1]
     return [tuple(examples.ids[i] for i in where) for where in clashes]
 
 
@@ -243,18 +189,33 @@ def align_classes(target: Examples, test: Examples) -> Examples:
         UserError: one has numbers and the other classes, or ``test`` has classes that ``target`` lacks; names them,
             each with the nearest name.
     """
-    if target.numeric or test.numeric:
-        if target.numeric != test.numeric:
-            kinds = ("numbers", "classes") if target.numeric else ("classes", "numbers")
-            raise UserError(f"the target's labels are {kinds[0]}, but the test set's are {kinds[1]}; see --task")
+    if target.labels is not None and test.labels is not None and target.labelling is not test.labelling:
+        kinds = target.labelling.value, test.labelling.value
+        raise UserError(f"the target's labels are {kinds[0]}, but the test set's are {kinds[1]}; see --task")
+    return in_classes(test, target.classes)
+
+
+def in_classes(test: Examples, classes: tuple[str, ...]) -> Examples:
+    """``test`` with its labels in terms of ``classes``; numbers stay as they are.
+
+    Raises:
+        UserError: it has classes that are not among them; names them, each with the nearest name.
+    """
+    if test.numeric or test.classes == classes:
         return test
-    strange = [name for name in test.classes if name not in target.classes]
+    strange = [name for name in test.classes if name not in classes]
     if strange:
         rest = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
-        named = ", ".join(_with_nearest(name, target.classes) for name in strange[:3])
+        named = ", ".join(_with_nearest(name, classes) for name in strange[:3])
         raise UserError(f"the test set has classes that the target lacks: {named}{rest}; use the same names in both")
-    index = np.array([target.classes.index(name) for name in test.classes], dtype=np.int64)
-    return replace(test, labels=None if test.labels is None else index[test.labels], classes=target.classes)
+    index = np.array([classes.index(name) for name in test.classes], dtype=np.int64)
+    labels = test.labels
+    if test.labelling is Labels.SETS:
+        labels = np.zeros((len(test), len(classes)), dtype=np.int64)
+        labels[:, index] = test.labels
+    elif labels is not None:
+        labels = index[labels]
+    return replace(test, labels=labels, classes=classes)
 
 
 def _with_nearest(name: str, known: Sequence[str]) -> str:
@@ -262,32 +223,30 @@ def _with_nearest(name: str, known: Sequence[str]) -> str:
     return f"{name!r} (nearest: {near[0]!r})" if near else repr(name)
 
 
-def _labels(examples: Examples) -> np.ndarray:
-    if examples.labels is None:
-        raise ValueError("these examples have no labels")
-    return examples.labels
-
-
 def _one_unit(examples: Examples, c: int) -> str:
     if examples.numeric:
         return f"all {examples.noun}s are in one group or copies, so none is left to judge by; add others"
-    name = examples.classes[c]
+    one, name = examples.labelling.one, examples.classes[c]
     what, bound = f"{examples.noun}s", "in one group" if examples.groups else f"copies of one {examples.noun}"
     return (
-        f"class {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
-        f"all are {bound} (or bound to another class by copies or groups); add others"
+        f"{one} {name!r} has {examples.counts()[name]} {what}, but they cannot be on both sides of a split, because "
+        f"all are {bound} (or bound to another {one} by copies or groups); add others"
     )
 
 
 def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.ndarray]]:
     """Each unit to the fold that has the smallest share of its classes so far, then to the smallest fold."""
+    parts: list[list[np.ndarray]] = [[] for _ in range(k)]
+    if labels.ndim == 2:
+        for unit, part in zip(units, dealt(labels, units, [1 / k] * k), strict=True):
+            parts[part].append(unit)
+        return parts
     totals = np.bincount(labels)
     load, filled = np.zeros((k, len(totals))), np.zeros(k)
-    parts: list[list[np.ndarray]] = [[] for _ in range(k)]
     for unit in units:
-        inside, tally = np.unique(labels[unit], return_counts=True)
-        fold = int(np.lexsort((filled, load[:, inside] @ (tally / totals[inside])))[0])
-        load[fold, inside] += tally
+        inside, count = tally(labels, unit)
+        fold = int(np.lexsort((filled, load[:, inside] @ (count / totals[inside])))[0])
+        load[fold, inside] += count
         filled[fold] += len(unit)
         parts[fold].append(unit)
     return parts
@@ -296,12 +255,10 @@ def _deal(labels: np.ndarray, units: list[np.ndarray], k: int) -> list[list[np.n
 def _keep_classes(labels: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
     """The positions of one fold, less the units that training needs so as to have every class; ascending."""
     parts = sorted(parts, key=len)
-    outside = np.bincount(labels)
-    for part in parts:
-        outside = outside - np.bincount(labels[part], minlength=len(outside))
-    present = np.bincount(labels) > 0
-    for c in np.flatnonzero(present & (outside == 0)):
+    totals = sizes(labels)
+    outside = totals - sum(sizes(labels[part], len(totals)) for part in parts)
+    for c in np.flatnonzero((totals > 0) & (outside == 0)):
         if not outside[c]:
-            spared = next(i for i, part in enumerate(parts) if (labels[part] == c).any())
-            outside = outside + np.bincount(labels[parts.pop(spared)], minlength=len(outside))
+            spared = next(i for i, part in enumerate(parts) if len(np.intersect1d(members(labels, int(c)), part)))
+            outside = outside + sizes(labels[parts.pop(spared)], len(totals))
     return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)

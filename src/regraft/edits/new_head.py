@@ -10,17 +10,15 @@ from regraft.features import features
 from regraft.model import Model, Problem
 from regraft.tasks.regression import Regression
 
-_USEFUL = 0.9
-"""Squared error, in variances of the labels, below which a source's numbers are of use; their mean has 1."""
-
 
 @settings
 class NewHead(Edit):
     """Replace the head by a new one for the target's labels; classes that the source also names may keep its weights.
 
     Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's
-    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance. The layer
-    of a source of numbers is kept, in the target's units, if it predicts the labelled target better than the mean does.
+    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance (for label
+    sets: order examples with a label before those without). The layer of a source of numbers is kept, in the target's
+    units, if it predicts the labelled target better than the mean does.
     """
 
     reuse: bool | None = None
@@ -53,17 +51,17 @@ def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], p
     bias = (old.bias.detach().cpu() * of.deviation + of.mean - to.mean) / to.deviation
     train = problem.target.train
     x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
-    error = (x @ weight[0] + bias).numpy() - to.encode(train.labels)
-    if always or float((error**2).mean()) < _USEFUL:
+    if always or to.knows((x @ weight.T + bias).numpy(), train.labels):
         with torch.no_grad():
             model.head.weight.copy_(weight)
             model.head.bias.copy_(bias)
 
 
 def _works(model: Model, head: nn.Linear, rows: list[int], labels: list[int], problem: Problem) -> bool:
-    """Whether the source's rows are right twice as often as chance on the labelled target, as they are."""
+    """Whether the source's rows say clearly more than chance of the labelled target, as they are."""
     train = problem.target.train
     x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
+    outputs = np.full((len(train), len(train.classes)), -np.inf)
     with torch.no_grad():
-        found = np.array(labels)[head(x.to(head.weight.device))[:, rows].argmax(1).cpu().numpy()]
-    return bool((found == train.labels).mean() > 2 / len(train.classes))
+        outputs[:, labels] = head(x.to(head.weight.device))[:, rows].cpu().numpy()
+    return problem.task.knows(outputs, train.labels)

@@ -19,4 +19,8 @@ class ClassicalHead(ABC):
 
     @abstractmethod
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
-        """Fit on features (N, D) and labels (N,) in [0, ``outputs``); a class without examples gets no probability."""
+        """Fit on features (N, D) and labels (N,) in [0, ``outputs``); a class without examples gets no probability.
+
+        Label sets (N, ``outputs``) are fitted one label at a time; one that all or no examples have gets its smoothed
+        share as its probability, whatever the features.
+        """

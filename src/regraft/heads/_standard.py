@@ -1,8 +1,62 @@
 """Fold the scaling of features into a linear layer, so that a fitted estimator is one ordinary layer."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
+
+
+class Linear(Protocol):
+    """An estimator of scikit-learn that separates classes by planes."""
+
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    classes_: np.ndarray
+
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> object:
+        """Fit on features (N, D) and labels (N,)."""
+
+    def set_params(self, **options: object) -> object:
+        """Change options."""
+
+
+def planes(model: Linear, features: np.ndarray, labels: np.ndarray, outputs: int, sharpness: float = 1.0) -> nn.Linear:
+    """The layer of ``model`` fitted on centred and scaled features; its planes, times ``sharpness``, give the logits.
+
+    Labels (N,) are classes, or (N, Z) sets, which are fitted one label at a time.
+    """
+    mean, deviation = moments(features)
+    x = (features - mean) / deviation
+    with threadpool_limits(1):  # waking threads costs more than so little arithmetic
+        if labels.ndim == 2:
+            rows = [_one(model, x, held, sharpness) for held in labels.T]
+            return layer(np.stack([w for w, _ in rows]), np.array([b for _, b in rows]), mean, deviation)
+        model.fit(x, labels)
+    fitted = spread(model.coef_ * sharpness, model.intercept_ * sharpness, model.classes_, outputs)
+    return layer(*fitted, mean, deviation)
+
+
+def rarity(labels: np.ndarray) -> np.ndarray:
+    """How much an example that has a label weighs against one that lacks it, for each label of sets (N, Z).
+
+    The root of how many lack it for one that has it: at a probability of one half it is then given about where F1 asks
+    for it. Unweighted, rare labels are never given; weighted in full, they are given too often.
+    Reference: Lipton, Elkan and Naryanaswamy, Optimal thresholding of classifiers to maximize F1 measure, ECML PKDD
+    2014 (the best threshold is half the best F1).
+    """
+    held = labels.sum(0)
+    return np.asarray(np.sqrt((len(labels) - held + 1) / (held + 1)))
+
+
+def _one(model: Linear, x: np.ndarray, held: np.ndarray, sharpness: float) -> tuple[np.ndarray, float]:
+    """Weights (D,) and offset for one label; where nothing tells it apart the log odds of its smoothed share."""
+    if 0 < held.sum() < len(held):
+        model.set_params(class_weight={1: float(rarity(held[:, None])[0])})
+        model.fit(x, held)
+        return model.coef_[0] * sharpness, float(model.intercept_[0]) * sharpness
+    return np.zeros(x.shape[1]), float(np.log((held.sum() + 0.5) / (len(held) - held.sum() + 0.5)))
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, float]:

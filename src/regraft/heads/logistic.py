@@ -2,17 +2,16 @@
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.core.config import settings
 from regraft.heads._base import ClassicalHead
-from regraft.heads._standard import layer, moments, spread
+from regraft.heads._standard import planes
 
 
 @settings
 class Logistic(ClassicalHead):
-    """Multinomial logistic regression with an L2 penalty on centred and scaled features.
+    """Logistic regression with an L2 penalty on centred and scaled features: multinomial, or label by label.
 
     Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.
     """
@@ -22,8 +21,5 @@ class Logistic(ClassicalHead):
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
         """See `ClassicalHead.fit`."""
-        mean, deviation = moments(features)
         model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
-        with threadpool_limits(1):  # waking threads costs more than so little arithmetic
-            model.fit((features - mean) / deviation, labels)
-        return layer(*spread(model.coef_, model.intercept_, model.classes_, outputs), mean, deviation)
+        return planes(model, features, labels, outputs)

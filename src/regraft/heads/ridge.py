@@ -21,5 +21,5 @@ class Ridge(ClassicalHead):
         """Fit on features (N, D) and numbers (N,); a layer with one output."""
         mean, deviation = moments(features)
         with threadpool_limits(1):  # waking threads costs more than so little arithmetic
-            weight, _ = ridge((features - mean) / deviation, labels - labels.mean())
-        return layer(weight[None], np.array([labels.mean()]), mean, deviation)
+            weight, _ = ridge((features - mean) / deviation, (labels - labels.mean())[:, None])
+        return layer(weight.T, np.array([labels.mean()]), mean, deviation)

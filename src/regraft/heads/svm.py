@@ -2,12 +2,11 @@
 
 import numpy as np
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.core.config import settings
 from regraft.heads._base import ClassicalHead
-from regraft.heads._standard import layer, moments, spread
+from regraft.heads._standard import planes
 
 
 @settings
@@ -25,9 +24,5 @@ class Svm(ClassicalHead):
 
     def fit(self, features: np.ndarray, labels: np.ndarray, outputs: int) -> nn.Module:
         """See `ClassicalHead.fit`."""
-        mean, deviation = moments(features)
         model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
-        with threadpool_limits(1):  # waking threads costs more than so little arithmetic
-            model.fit((features - mean) / deviation, labels)
-        weight, bias = spread(model.coef_ * self.sharpness, model.intercept_ * self.sharpness, model.classes_, outputs)
-        return layer(weight, bias, mean, deviation)
+        return planes(model, features, labels, outputs, self.sharpness)

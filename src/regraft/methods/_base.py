@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import ClassVar, Self
 
+from regraft.core.labels import Labels
 from regraft.model import Problem
 from regraft.training import Phase
 
@@ -15,13 +16,6 @@ class Need(StrEnum):
     SOURCE_MODEL = "a trained source model"
     SOURCE_DATA = "labelled source data"
     UNLABELED = "unlabelled target examples"
-
-
-class Labels(StrEnum):
-    """What the labels of a target are."""
-
-    CLASSES = "classes"
-    NUMBERS = "numbers"
 
 
 class Method(ABC):

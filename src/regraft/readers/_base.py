@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +13,10 @@ import numpy as np
 from regraft.core import catalog
 from regraft.core.config import build, settings
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.data.columns import cell, number
 from regraft.data.examples import Examples
+from regraft.readers._sets import Cell, indicators, label_sets
 
 # Folders that hold parts of a data set; when all the classes have such names, the user pointed one level too high.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "holdout"})
@@ -29,11 +32,12 @@ class Reader(ABC):
     labelled: bool = True
     """Read labels; if not, whatever could tell them is ignored and every example is taken."""
     label: str = "label"
-    """The column of a table that holds the labels."""
+    """The column of a table that holds the labels, or several of 0 and 1 with commas between them, one for each."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
     """What the examples are; auto: by the data."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What labels are: classes, or numbers; auto: numbers if they are fractions of many values, else classes."""
+    task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
+    """What labels are: a class, a number or a set of labels each; auto: numbers if they are fractions of many values,
+    label sets if names with | or ; between them recombine, else classes."""
 
     @staticmethod
     @abstractmethod
@@ -65,12 +69,13 @@ def read(path: str | Path, at_least: int = 2, **options: Any) -> Examples:
     examples = reader.read(path)
     if not len(examples):
         raise UserError(_nothing(path, examples))
-    if reader.labelled and reader.task == "regression" and not examples.numeric:
-        raise UserError(f"{path} names classes by its folders; numbers to predict need a table with a column label")
-    if examples.numeric:
-        _check_numbers(path, examples, at_least)
-    elif reader.labelled:
-        _check_classes(path, examples, at_least)
+    if not reader.labelled:
+        return examples
+    if reader.task not in ("auto", examples.labelling.task):
+        raise UserError(_other_task(path, examples, reader.task))
+    if examples.labelling is Labels.SETS:
+        return _checked_sets(path, examples, at_least, reader.task == "auto")
+    (_check_numbers if examples.numeric else _check_classes)(path, examples, at_least)
     return examples
 
 
@@ -81,12 +86,19 @@ def classified(names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array([index[name] for name in names], dtype=np.int64), classes
 
 
-def targets(names: Sequence[str], task: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels (N,) and classes of what a file calls them: numbers have none, classes are indices.
+def targets(cells: Sequence[Cell], task: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels and classes of what a file says: numbers (N,) have no classes, classes (N,) are indices, sets (N, Z).
+
+    ``cells``: texts, or, where the file itself holds lists of labels, tuples of them; these may be empty.
 
     Raises:
-        UserError: ``task`` is ``regression``, but a label is no number.
+        UserError: ``task`` is ``regression``, but a label is no number; or it is not clear what the labels are.
     """
+    sets = label_sets(cells, task)
+    if sets is not None:
+        classes = tuple(sorted(sets[1], key=natural))
+        return indicators(sets[0], classes), classes
+    names = [str(cell) for cell in cells]
     values = [number(cell(name)) for name in names]
     strange = next((name for name, value in zip(names, values, strict=True) if value is None), None)
     if task == "regression" and strange is not None:
@@ -152,6 +164,13 @@ def _nothing(path: Path, examples: Examples) -> str:
     )
 
 
+def _other_task(path: Path, examples: Examples, task: str) -> str:
+    if examples.labelling is not Labels.CLASSES:
+        return f"the labels in {path} are {examples.labelling.value}; give --task {examples.labelling.task}"
+    wanted = "numbers to predict" if task == "regression" else "several labels for one example"
+    return f"{path} names classes by its folders; {wanted} need a table with a column label"
+
+
 def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
     counts, what = examples.counts(), examples.noun
     if counts and all(name.lower() in _PARTS for name in counts):
@@ -182,6 +201,28 @@ def _check_numbers(path: Path, examples: Examples, at_least: int) -> None:
         raise UserError(f"all labels in {path} are the same number; give examples with different ones")
     if len(examples) < 4 * (at_least - 1):
         raise UserError(f"only {len(examples)} readable {examples.noun}s in {path}; at least 4 are needed")
+
+
+def _checked_sets(path: Path, examples: Examples, at_least: int, guessed: bool) -> Examples:
+    """The examples, with what is to be said aloud of their label sets among their notes."""
+    counts, what, every = examples.counts(), examples.noun, len(examples)
+    if len(counts) < min(at_least, 2):
+        raise UserError(
+            f"{path} has one label only, {_names(counts)}; label sets need 2 (for yes or no, write two classes)"
+        )
+    few = [name for name, count in counts.items() if count < at_least]
+    if few and at_least > 1:  # a test set may lack some
+        raise UserError(
+            f"only {counts[few[0]]} readable {what} in {path} with the label {_names(few)}{_lost(examples)}; "
+            f"at least {at_least} are needed of each: one to learn from, one to judge by{_near(few[0], counts)}"
+        )
+    held = [name for name, count in counts.items() if count == every]
+    bare = int((examples.strata[:, len(counts) :] > 0).sum())
+    found = f"each {what} has several labels or none, of {len(counts)}: {_names(counts)}"
+    notes = [f"the labels were taken so: {found} (say --task classification if not)"] if guessed else []
+    notes += [f"{bare} of the {every} {what}s have no label"] if bare else []
+    notes += [f"every {what} has the label {_names(held)}, so there is nothing to learn of it"] if held else []
+    return replace(examples, notes=(*examples.notes, *notes))
 
 
 def _names(names: Iterable[str]) -> str:

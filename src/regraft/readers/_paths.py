@@ -11,6 +11,7 @@ from regraft.readers._base import Reader, natural, targets
 from regraft.readers._folders import sounding
 from regraft.readers._hear import known_start
 from regraft.readers._rows import header, is_table, load
+from regraft.readers._sets import Cell, label_cells
 
 _ENOUGH = 1000  # rows that tell what a table lists
 
@@ -19,7 +20,7 @@ _ENOUGH = 1000  # rows that tell what a table lists
 class _Row:
     number: int  # the line in the file, the header being line 1
     item: Path | Member
-    label: str
+    label: Cell
     group: str
 
     @property
@@ -51,22 +52,21 @@ def in_table(path: Path, reader: Reader, kind: str) -> Examples:
             does not exist; names the row by its line in the file.
     """
     table = load(path)
-    table.need(*(("path", reader.label) if reader.labelled else ("path",)))
+    table.need("path")
+    labels = label_cells(table, reader.label, reader.task) if reader.labelled else [""] * len(table.cells)
     beside = path if path.is_dir() else path.parent
     rows = [
-        _Row(number, _file(cell["path"], beside), cell.get(reader.label, ""), cell.get("group", ""))
-        for number, cell in zip(table.numbers, table.cells, strict=True)
+        _Row(number, _file(cell["path"], beside), label, cell.get("group", ""))
+        for number, cell, label in zip(table.numbers, table.cells, labels, strict=True)
     ]
     _check_files(path, rows)
     first, repeated = _unique(path, rows, reader.labelled)
     names = [_named(row.item, beside) for row in first]
-    labels, classes = targets([row.label for row in first], reader.task) if reader.labelled else (None, ())
+    known, classes = targets([row.label for row in first], reader.task) if reader.labelled else (None, ())
     grouped = "group" in table.columns
     groups = tuple(row.group or name for row, name in zip(first, names, strict=True)) if grouped else None
     items = tuple(row.item for row in first)
-    return Examples(
-        tuple(names), ("",) * len(first), items, labels, classes, groups, repeated, kind, label=reader.label
-    )
+    return Examples(tuple(names), ("",) * len(first), items, known, classes, groups, repeated, kind, label=reader.label)
 
 
 def _file(found: str | Member, beside: Path) -> Path | Member:

@@ -32,8 +32,8 @@ class Rows:
     cells: tuple[dict[str, Any], ...]
     nested: Mapping[str, int] = field(default_factory=dict)
 
-    def need(self, *names: str) -> None:
-        """Refuse a table without these columns, or a row without a value in one of them.
+    def need(self, *names: str, filled: bool = True) -> None:
+        """Refuse a table without these columns, or (if they must be ``filled``) a row without a value in one of them.
 
         Raises:
             UserError: names the column with the nearest name, or the row.
@@ -44,7 +44,7 @@ class Rows:
         self.need_single(*names)
         for number, cell in zip(self.numbers, self.cells, strict=True):
             for name in names:
-                if not cell[name]:
+                if filled and not cell[name]:
                     raise UserError(f"row {number} of {self.path} has no {name}; fill it in or remove the row")
 
     def need_single(self, *names: str) -> None:

@@ -9,6 +9,7 @@ from regraft.data.columns import Row, cell, infinite, kind_of, mixed
 from regraft.data.examples import Examples
 from regraft.readers._base import Reader, targets
 from regraft.readers._rows import Rows, header, is_table, load
+from regraft.readers._sets import label_cells, label_columns
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -36,17 +37,15 @@ class Table(Reader):
                 are columns, or the table lists pictures.
         """
         table = load(path, strict=True)
-        used = [name for name in table.columns if name and name not in (self.label, "group")]
+        used = [
+            name for name in table.columns if name and name not in ("group", self.label, *label_columns(self.label))
+        ]
         if not table.columns or _pictures(table, used):
             table.need("path")
         table.need_single(*used)
-        if self.labelled:
-            table.need(self.label)
+        labels, classes = targets(label_cells(table, self.label, self.task), self.task) if self.labelled else (None, ())
         endless = {name for name in used if _endless([cells[name] for cells in table.cells])}
         rows = tuple(Row(tuple((name, _cell(cells[name], name in endless)) for name in used)) for cells in table.cells)
-        labels, classes = (
-            targets([cells[self.label] for cells in table.cells], self.task) if self.labelled else (None, ())
-        )
         ids = tuple(f"row {number}" for number in table.numbers)
         grouped = "group" in table.columns
         groups = (

@@ -8,6 +8,7 @@ from regraft.core.config import settings
 from regraft.data.examples import Examples, Skipped
 from regraft.readers._base import Reader, targets
 from regraft.readers._rows import header, is_table, load
+from regraft.readers._sets import label_cells
 
 
 @settings
@@ -33,10 +34,10 @@ class TextTable(Reader):
         table = load(path)
         kept = [i for i, cell in enumerate(table.cells) if cell["text"]]
         full = replace(table, numbers=tuple(table.numbers[i] for i in kept), cells=tuple(table.cells[i] for i in kept))
-        full.need(*((self.label,) if self.labelled else ()))
+        cells = label_cells(full, self.label, self.task) if self.labelled else []
         empty = sorted(set(table.numbers) - set(full.numbers))
         texts = tuple(cell["text"] for cell in full.cells)
-        labels, classes = targets([cell[self.label] for cell in full.cells], self.task) if self.labelled else (None, ())
+        labels, classes = targets(cells, self.task) if self.labelled else (None, ())
         ids = tuple(f"row {number}" for number in full.numbers)
         grouped = "group" in table.columns
         groups = tuple(cell["group"] or name for cell, name in zip(full.cells, ids, strict=True)) if grouped else None

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from regraft.core.labels import Labels
+
 
 @dataclass(frozen=True)
 class Gauge:
@@ -13,6 +15,7 @@ class Gauge:
     per: str
     factor: float
     places: int
+    labels: Labels
     lower: bool = False
 
     def difference(self, value: float) -> str:
@@ -30,8 +33,11 @@ class Gauge:
     @property
     def title(self) -> str:
         """``what`` with a capital letter."""
-        return self.what.capitalize()
+        return f"{self.what[:1].upper()}{self.what[1:]}"
 
 
-CLASSES = Gauge("accuracy", "points", "accuracy", "labels per class", 100.0, 1)
-NUMBERS = Gauge("mean absolute error", "standard deviations", "mae", "labels", 1.0, 2, lower=True)
+CLASSES = Gauge("accuracy", "points", "accuracy", "labels per class", 100.0, 1, Labels.CLASSES)
+SETS = Gauge("F1 per example", "points", "example_f1", "examples per label", 100.0, 1, Labels.SETS)
+NUMBERS = Gauge("mean absolute error", "standard deviations", "mae", "labels", 1.0, 2, Labels.NUMBERS, lower=True)
+GAUGES = {gauge.labels.task: gauge for gauge in (CLASSES, NUMBERS, SETS)}
+"""By the name of the task."""

@@ -1,186 +1,24 @@
-"""A run folder read into checked records: what is damaged stops here, what is absent is None or empty."""
+"""A run folder read into checked records: what is damaged stops here."""
 
 import json
-import math
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from regraft.core.errors import UserError
-from regraft.report._gauge import CLASSES, NUMBERS, Gauge
+from regraft.report._gauge import CLASSES, GAUGES, Gauge
+from regraft.report._records import Holdout, Maps, Record, Result
 
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-"""A finite number; what was not measured (null, not a number) is None."""
-
-
-class _Record(BaseModel):
-    """Part of ``run.json``. Unknown fields are left alone (a newer Regraft wrote them), null counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _absent(cls, given: Any) -> Any:
-        return {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else given
-
-
-R = TypeVar("R", bound=_Record)
-
-
-class Spread(_Record):
-    """An estimate and the ends of its interval, where it has one."""
-
-    mean: float
-    low: Number = None
-    high: Number = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, given: Any) -> Any:
-        return {"mean": given} if isinstance(given, int | float) else given
-
-
-class Score(Spread):
-    """A ranking score of one source."""
-
-    mean: float = math.nan
-
-    @model_validator(mode="before")
-    @classmethod
-    def _value(cls, given: Any) -> Any:
-        return {**given, "mean": given["value"]} if isinstance(given, dict) and "value" in given else given
-
-
-class Gain(Spread):
-    """Utility of the transfer minus utility of scratch."""
-
-    level: float = 0.95
-    detectable: Number = None
-
-
-class Pair(_Record):
-    """A source and the method that used it."""
-
-    source: str = ""
-    method: str = ""
-    reason: str = ""
-
-
-class Candidate(Pair):
-    """One entry of the race."""
-
-    score: Number = None
-    error: Number = None
-    seconds: Number = None
-    outcome: str = ""
-    rung: int | None = None
-
-
-class Ranked(_Record):
-    """One source in the ranking."""
-
-    source: str
-    rank: int
-    scores: dict[str, Score] = {}
-
-
-class Source(_Record):
-    """What was read of one source."""
-
-    uri: str
-    kind: str = ""
-    parameters: int | None = None
-    understood: dict[str, str] = {}
-
-
-class Data(_Record):
-    """What was read of the target."""
-
-    target: str = ""
-    classes: list[str] = []
-    train: dict[str, int] = {}
-    holdout: dict[str, int] = {}
-    unlabeled: int = 0
-    skipped: list[tuple[str, str]] = []
-    duplicates: int = 0
-    notes: list[str] = []
-    protocol: str = ""
-
-
-class Point(_Record):
-    """Utility at one number of labels: per class, or of numbers in all."""
-
-    labels_per_class: int
-    chosen: Spread | None = None
-    scratch: Spread | None = None
-
-
-class Plan(_Record):
-    """What the budget afforded."""
-
-    note: str = ""
-
-
-class Result(_Record):
-    """``run.json``."""
-
-    task: str = "classification"
-    verdict: Literal["helps", "hurts", "undecided"]
-    sentence: str
-    gain: Gain | None = None
-    tests: dict[str, Number] = {}
-    chosen: Pair = Pair()
-    shipped: str = "transfer"
-    metrics: dict[str, Spread] = {}
-    baseline: dict[str, Spread] = {}
-    candidates: list[Candidate] = []
-    ranking: list[Ranked] = []
-    left_out: list[Pair] = []
-    sources: list[Source] = []
-    plan: Plan = Plan()
-    data: Data = Data()
-    labels_read: list[str] = []
-    curve: list[Point] = []
-    citations: dict[str, str] = {}
-    seeds: int | None = None
-    seconds: Number = None
-    budget: Number = None
-    command: str = ""
-    run: str = ""
-    version: str = ""
-
-
-class Holdout(_Record):
-    """The judged examples, in the order of the outputs."""
-
-    kind: str = "image"
-    items: list[str] = []
-    """The files of pictures, the texts themselves, or whatever says what an example is."""
-    targets: list[int] = []
-    numbers: list[float] = []
-    """What was to be predicted, where it is no class."""
-    classes: list[str]
-
-
-class Maps(_Record):
-    """Two-dimensional maps of features, (M, 2) each, with the class of each point."""
-
-    before: list[tuple[float, float]] = []
-    after: list[tuple[float, float]] = []
-    targets: list[int]
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A run. ``chosen`` and ``scratch``: class probabilities (seeds, N, K), or numbers (seeds, N, 1), or None."""
+    """A run. ``chosen`` and ``scratch``: probabilities (seeds, N, K), or numbers (seeds, N, 1), or None."""
 
     path: Path
     result: Result
@@ -198,7 +36,7 @@ class Folder:
     @property
     def gauge(self) -> Gauge:
         """How its utility is written."""
-        return NUMBERS if self.result.task == "regression" else CLASSES
+        return GAUGES.get(self.result.task, CLASSES)
 
     @property
     def classes(self) -> list[str]:
@@ -233,7 +71,8 @@ def load(run: Path) -> Folder:
 def _check(folder: Folder) -> None:
     """Classes and lengths must fit each other, or figures would show something false."""
     classes = len(folder.classes)
-    if folder.holdout and not all(0 <= target < classes for target in folder.holdout.targets):
+    held = folder.holdout
+    if held and not all(0 <= target < classes for target in (*held.targets, *chain.from_iterable(held.sets))):
         raise _damaged(folder.path / "evaluation" / "holdout.json", "a target is not one of its classes")
     maps = folder.maps
     if maps is None:
@@ -253,7 +92,7 @@ def _outputs(file: Path, holdout: Holdout) -> np.ndarray | None:
         outputs = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(file, "it is not an array of numbers") from error
-    expected = (len(holdout.numbers), 1) if holdout.numbers else (len(holdout.targets), len(holdout.classes))
+    expected = holdout.count, 1 if holdout.numbers else len(holdout.classes)
     if outputs.ndim != 3 or outputs.shape[1:] != expected or not len(outputs) or outputs.dtype.kind != "f":
         raise _damaged(file, f"its shape is {outputs.shape}, not (seeds, {expected[0]}, {expected[1]})")
     return np.nan_to_num(outputs.astype(np.float64))

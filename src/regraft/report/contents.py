@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from regraft.core.labels import Labels
 from regraft.report import figures, panels, pictures, tables
 from regraft.report._load import Folder
 from regraft.report._svg import Figure
@@ -11,6 +12,11 @@ MATRIX = 30
 """Up to this many classes the confusion matrix is drawn; beyond it only the pairs can be read."""
 SKIPPED = 50
 """Skipped files that are named; the rest is counted."""
+_OTHERS = {
+    Labels.CLASSES: ("Other classes.", "The model answers with one of its classes whatever it is shown."),
+    Labels.NUMBERS: ("Other numbers.", "Examples whose numbers lie far outside those that it learned from."),
+    Labels.SETS: ("Other labels.", "What has none of the model's labels is given none, or a wrong one."),
+}
 _VERDICTS = {"helps": ("▲", "Helps"), "hurts": ("▼", "Hurts"), "undecided": ("◆", "Cannot tell")}
 
 
@@ -42,6 +48,7 @@ class Contents:
     ranking: Table | None
     race: Table | None
     race_drawing: Drawing | None
+    labels: Table | None
     left_out: Table | None
     confusion: Drawing | None
     pairs: Table | None
@@ -75,7 +82,7 @@ def gather(folder: Folder) -> Contents:
         kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder),
         tests=_tests(folder), curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
         ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
-        left_out=tables.left_out(folder), confusion=drawn,
+        labels=tables.labels(folder), left_out=tables.left_out(folder), confusion=drawn,
         pairs=None if counts is None else tables.pairs(counts, folder.classes),
         groups=groups, missing=any(group.missing for group in groups), maps=_maps(folder), counts=tables.counts(folder),
         sources=tables.sources(folder), reading=_reading(folder), skipped=_skipped(result.data.skipped),
@@ -101,11 +108,12 @@ def _facts(folder: Folder) -> tuple[tuple[str, str, str], ...]:
             shown = tables.value(spread, not gauge.lower), tables.interval(spread, not gauge.lower)
             found.append((f"{name} {gauge.what}", *shown))
     if data.train:
-        each = sorted(set(data.train.values()))
-        many = f"{each[0]} per class" if len(each) == 1 else f"{each[0]} to {each[-1]} per class"
-        found.append(("Labels learned from", f"{sum(data.train.values()):,}", "numbers" if gauge.lower else many))
+        each, per = sorted(set(data.train.values())), f"per {gauge.labels.one}"
+        many = f"{each[0]} {per}" if len(each) == 1 else f"{each[0]} to {each[-1]} {per}"
+        what = "Examples learned from" if gauge.labels is Labels.SETS else "Labels learned from"
+        found.append((what, f"{data.learned:,}", "numbers" if gauge.labels is Labels.NUMBERS else many))
     if data.holdout:
-        found.append(("Judged on", f"{sum(data.holdout.values()):,}", "unseen examples"))
+        found.append(("Judged on", f"{data.judged:,}", "unseen examples"))
     if result.seconds is not None:
         budget = "no budget given" if result.budget is None else f"of {tables.seconds(result.budget)}"
         found.append(("Time", tables.seconds(result.seconds), budget))
@@ -199,7 +207,7 @@ def _skipped(files: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple[str, str], ...]:
     result = folder.result
-    judged = f" of {sum(result.data.holdout.values()):,} examples" if result.data.holdout else ""
+    judged = f" of {result.data.judged:,} examples" if result.data.holdout else ""
     found = [("Another draw.", f"There was one holdout{judged} and one draw of the training labels; others would give "
               "somewhat different numbers.")]  # fmt: skip
     if result.plan.note:
@@ -211,12 +219,9 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
             ("More seeds.", f"Luck in training was seen through {result.seeds} seeds; the interval allows for it.")
         )
     what = "Pictures" if folder.holdout is None or folder.holdout.kind == "image" else "Examples"
-    worse = "larger errors" if folder.gauge.lower else "lower accuracy"
+    worse = "larger errors" if folder.gauge.lower else f"lower {folder.gauge.what}"
     found.append(("Other places.", f"{what} from other devices, places or times than these; expect {worse}."))
-    if folder.gauge.lower:
-        found.append(("Other numbers.", "Examples whose numbers lie far outside those that it learned from."))
-    else:
-        found.append(("Other classes.", "The model answers with one of its classes whatever it is shown."))
+    found.append(_OTHERS[folder.gauge.labels])
     dropped = sum(entry.outcome in ("dropped", "skipped") for entry in result.candidates)
     if dropped:
         lost = f"{_many(dropped, 'candidate')} dropped on cross-validated scores, or not started"
@@ -228,7 +233,8 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
 
 
 def _absent(folder: Folder, groups: tuple[pictures.Group, ...]) -> list[str]:
-    result, maps, classes = folder.result, folder.maps, not folder.gauge.lower
+    result, maps, labels = folder.result, folder.maps, folder.gauge.labels
+    classes, probable = labels is Labels.CLASSES, labels is not Labels.NUMBERS
     missing = {
         "the gain over scratch": result.gain is None,
         "the metrics": not result.metrics,
@@ -236,10 +242,10 @@ def _absent(folder: Folder, groups: tuple[pictures.Group, ...]) -> list[str]:
         f"{folder.gauge.what} at other numbers of labels": not result.curve,
         "the ranking of sources": not result.ranking,
         "the race": not result.candidates,
-        "confusions and examples": classes and not groups,
+        "confusions and examples": probable and not groups,
         "what transfer fixed and broke": bool(groups) and len(groups) < 4,
         "the map of features": classes and not (maps and (maps.before or maps.after)),
-        "calibration": classes and bool(result.metrics) and "calibration_error" not in result.metrics,
+        "calibration": probable and bool(result.metrics) and "calibration_error" not in result.metrics,
         "the time it took": result.seconds is None,
         "which labels were read": not result.labels_read,
         "the environment": not folder.environment,

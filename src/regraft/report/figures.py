@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from regraft.report._gauge import CLASSES, Gauge
-from regraft.report._load import Candidate, Gain, Point, Spread
+from regraft.report._records import Candidate, Gain, Point, Spread
 from regraft.report._svg import Figure, Scale, line, mark, number, tag, text, ticks
 
 _SHAPES = {"finalist": "diamond", "kept": "circle", "dropped": "square", "failed": "cross"}

@@ -10,11 +10,13 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import UserError
+from regraft.core.labels import said
 from regraft.data.channels import channels_of
 from regraft.data.images import decode, native_size
 from regraft.data.members import Member
 from regraft.readers._again import member
 from regraft.report._load import Folder
+from regraft.report._records import Holdout
 
 SIDE, EACH = 160, 10
 """Pixels of a thumbnail's side; thumbnails in a group."""
@@ -23,7 +25,10 @@ _SHEET = 112
 
 @dataclass(frozen=True)
 class Example:
-    """One example: its file or text, its class, the two answers (``scratch`` empty if unknown), how sure they are."""
+    """One example: its file or text, its class or labels, and both answers (``scratch`` is empty if unknown).
+
+    ``sure``: how sure the chosen model is; of several labels: of the one that it is least sure of.
+    """
 
     item: str
     true: str
@@ -71,73 +76,100 @@ class Group:
         return any(not one.small or max(len(one.true), len(one.answer)) > 4 for one in self.examples)
 
 
-def answers(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class (N,) with the highest probability, averaged over seeds, and that probability (N,)."""
+@dataclass(frozen=True)
+class _Answers:
+    """What a model says of each example, (N,) each: in words, how sure it is, and the probability of the truth."""
+
+    said: np.ndarray
+    sure: np.ndarray
+    true: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A run's holdout: what is true (N,), and what the chosen model and scratch say."""
+
+    folder: Folder
+    truth: np.ndarray
+    ours: _Answers
+    theirs: _Answers | None
+
+
+def _answers(holdout: Holdout, outputs: np.ndarray) -> _Answers:
+    """Of probabilities (seeds, N, K), averaged over seeds."""
     mean = outputs.mean(0)
-    return mean.argmax(1), mean.max(1)
+    if not holdout.sets:
+        names, rows = np.array(holdout.classes), np.arange(len(mean))
+        return _Answers(names[mean.argmax(1)], mean.max(1), mean[rows, holdout.targets])
+    right = np.where(holdout.indicators == 1, mean, 1 - mean)
+    words = np.array([said(holdout.classes, row > 0.5) for row in mean])
+    return _Answers(words, np.maximum(mean, 1 - mean).min(1), right.mean(1))
+
+
+def _truth(holdout: Holdout) -> np.ndarray:
+    """What each example is, (N,), in words."""
+    if holdout.sets:
+        return np.array([said(holdout.classes, row) for row in holdout.indicators])
+    return np.array(holdout.classes)[holdout.targets]
 
 
 def groups(folder: Folder) -> tuple[Group, ...]:
-    """The groups that this run can show; none without outputs and paths of the holdout."""
+    """The groups that this run can show; none without outputs and paths of the holdout, or of numbers."""
     holdout = folder.holdout
-    if holdout is None or folder.chosen is None or len(holdout.items) != len(holdout.targets) or not holdout.targets:
+    if holdout is None or folder.chosen is None or len(holdout.items) != holdout.count or not holdout.count:
         return ()
-    targets = np.asarray(holdout.targets)
-    ours, sure = answers(folder.chosen)
-    right = ours == targets
-    kinds = [("Right", "the surest answer of each class", right, -sure)]
-    kinds += [("Wrong", "the surest mistakes first", ~right, -sure)]
+    if holdout.numbers:
+        return ()
+    truth, ours = _truth(holdout), _answers(holdout, folder.chosen)
+    right, theirs = ours.said == truth, None
+    kinds = [("Right", "the surest answer of each class", right, -ours.sure)]
+    kinds += [("Wrong", "the surest mistakes first", ~right, -ours.sure)]
     if folder.scratch is not None and folder.scratch.shape == folder.chosen.shape:
-        before = answers(folder.scratch)[0] == targets
-        rows = np.arange(len(targets))
-        change = folder.chosen.mean(0)[rows, targets] - folder.scratch.mean(0)[rows, targets]
+        theirs = _answers(holdout, folder.scratch)
+        before, change = theirs.said == truth, ours.true - theirs.true
         kinds += [("Fixed by transfer", "scratch is wrong, the transfer is right", right & ~before, -change)]
         kinds += [("Broken by transfer", "scratch is right, the transfer is wrong", ~right & before, change)]
-    return tuple(_group(folder, kind) for kind in kinds)
+    told = _Told(folder, truth, ours, theirs)
+    return tuple(_group(told, kind) for kind in kinds)
 
 
-def _group(folder: Folder, kind: tuple[str, str, np.ndarray, np.ndarray]) -> Group:
+def _group(told: _Told, kind: tuple[str, str, np.ndarray, np.ndarray]) -> Group:
     name, meaning, members, key = kind
     found: list[Example] = []
     missing = 0
-    for index in _spread(folder, np.flatnonzero(members), key):
+    for index in _spread(told.truth, np.flatnonzero(members), key):
         if len(found) == EACH or missing > 5 * EACH:  # pictures that moved away are not searched for one by one
             break
-        example = _example(folder, int(index))
+        example = _example(told, int(index))
         missing += example is None
         found += [example] if example else []
     return Group(name, meaning, int(members.sum()), tuple(found), missing)
 
 
-def _spread(folder: Folder, members: np.ndarray, key: np.ndarray) -> Iterator[int]:
-    """The members by their key, one of each class before a second of any."""
-    assert folder.holdout is not None
-    turns: dict[int, int] = {}
+def _spread(truth: np.ndarray, members: np.ndarray, key: np.ndarray) -> Iterator[int]:
+    """The members by their key, one of each truth before a second of any."""
+    turns: dict[str, int] = {}
     order: list[tuple[int, int, int]] = []
     for index in members[np.argsort(key[members], kind="stable")]:
-        target = folder.holdout.targets[index]
+        target = str(truth[index])
         turns[target] = turns.get(target, 0) + 1
         order.append((turns[target], len(order), int(index)))
     return (index for _, _, index in sorted(order))
 
 
-def _example(folder: Folder, index: int) -> Example | None:
-    assert folder.holdout is not None
-    assert folder.chosen is not None
-    item, classes = folder.holdout.items[index], folder.holdout.classes
+def _example(told: _Told, index: int) -> Example | None:
+    assert told.folder.holdout is not None
+    kind, item = told.folder.holdout.kind, told.folder.holdout.items[index]
     thumbnail, sound = None, ""
-    if folder.holdout.kind in ("image", "audio"):
+    if kind in ("image", "audio"):
         try:
-            show = _picture if folder.holdout.kind == "image" else _recording
-            thumbnail, sound = show(_found(folder, item))
+            thumbnail, sound = (_picture if kind == "image" else _recording)(_found(told.folder, item))
         except (UserError, OSError, ValueError):  # it moved away, or was changed
             return None
-    mean = folder.chosen.mean(0)[index]
-    scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
-    best = int(mean.argmax())
-    item = Path(item).name if folder.holdout.kind == "vector" else item
-    true, answer = classes[folder.holdout.targets[index]], classes[best]
-    return Example(item, true, answer, scratch, float(mean[best]), thumbnail, sound)
+    scratch = "" if told.theirs is None else str(told.theirs.said[index])
+    item, ours = Path(item).name if kind == "vector" else item, told.ours
+    true, answer, sure = str(told.truth[index]), str(ours.said[index]), float(ours.sure[index])
+    return Example(item, true, answer, scratch, sure, thumbnail, sound)
 
 
 def _found(folder: Folder, item: str) -> Path | Member:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regraft.core.labels import Labels
 from regraft.report import figures
-from regraft.report._load import Candidate, Folder, Pair, Spread
+from regraft.report._load import Folder
+from regraft.report._records import Candidate, Pair, Spread
 from regraft.report._svg import Figure, Scale
 
 _METRICS = {  # field: (name, which way is better, written as a percentage)
     "accuracy": ("Accuracy", "higher is better", True),
+    "mean_average_precision": ("Mean average precision", "higher is better", True),
+    "example_f1": ("F1 per example", "higher is better", True),
+    "micro_f1": ("Micro F1", "higher is better", True),
     "macro_f1": ("Macro F1", "higher is better", True),
     "log_loss": ("Log loss", "lower is better", False),
     "calibration_error": ("Calibration error", "lower is better", True),
@@ -163,7 +168,7 @@ def left_out(folder: Folder) -> Table | None:
 
 def confusion(folder: Folder) -> np.ndarray | None:
     """Counts (K, K), true class by answer, averaged over seeds."""
-    if folder.holdout is None or folder.chosen is None or folder.holdout.numbers:
+    if folder.holdout is None or folder.chosen is None or not folder.holdout.targets:
         return None
     many, targets = len(folder.holdout.classes), np.asarray(folder.holdout.targets, dtype=int)
     cells = (targets[None] * many + folder.chosen.argmax(2)).ravel()
@@ -184,14 +189,30 @@ def pairs(counts: np.ndarray, classes: Sequence[str]) -> Table | None:
     return Table(caption, ("True", "Taken for", "Examples"), tuple(rows), frozenset({2})) if rows else None
 
 
+def labels(folder: Folder) -> Table | None:
+    """The figures of each label of a set, the worst first; None where examples have one class or number."""
+    rows = []
+    for one in sorted(folder.result.labels, key=lambda one: one.chosen.get("average_precision") or 0.0):
+        found = [_share(who.get(name)) for name in ("average_precision", "f1") for who in (one.chosen, one.scratch)]
+        rows.append((Cell(one.label), Cell(f"{one.holdout:,}"), *found))
+    head = ("Label", "Holdout", "Precision", "Scratch", "F1", "Scratch F1")
+    caption = "Average precision and F1 of each label, means over seeds; the label that is found worst comes first."
+    return Table(caption, head, tuple(rows), frozenset(range(1, 6))) if rows else None
+
+
+def _share(value: float | None) -> Cell:
+    return Cell("none" if value is None else f"{100 * value:.1f}%")
+
+
 def counts(folder: Folder) -> Table | None:
     """Examples per class in training and holdout."""
     data = folder.result.data
-    names = data.classes or sorted({*data.train, *data.holdout} if not folder.gauge.lower else ())
+    names = data.classes or sorted({*data.train, *data.holdout} if folder.gauge.labels is Labels.CLASSES else ())
     rows = [(Cell(n), Cell(f"{data.train.get(n, 0):,}"), Cell(f"{data.holdout.get(n, 0):,}")) for n in names]
-    total = (Cell("all"), Cell(f"{sum(data.train.values()):,}"), Cell(f"{sum(data.holdout.values()):,}"))
-    head = ("Class", "Training", "Holdout")
-    return Table("Labelled examples.", head, (*rows, total), frozenset({1, 2}), len(rows)) if rows else None
+    total = (Cell("all"), Cell(f"{data.learned:,}"), Cell(f"{data.judged:,}"))
+    head = (folder.gauge.labels.one.capitalize(), "Training", "Holdout")
+    several = " One may have several labels, or none." if folder.gauge.labels is Labels.SETS else ""
+    return Table(f"Labelled examples.{several}", head, (*rows, total), frozenset({1, 2}), len(rows)) if rows else None
 
 
 def sources(folder: Folder) -> Table | None:

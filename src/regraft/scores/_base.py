@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from regraft.core import catalog
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels, labels_of
 
 _SMALL = 2**20  # entries of the features
 
@@ -20,7 +21,7 @@ class Evidence:
     """What is known of one source on the labelled target, before any training.
 
     ``features`` (N, D): of the source's backbone. ``labels`` (N,): integers, any values, are
-    classes; floating point values are numbers to predict.
+    classes; floating point values are numbers to predict; (N, Z) of 0 and 1 are label sets.
     ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
     ``parameters``: how many weights the source has, or None.
     """
@@ -36,8 +37,8 @@ class Score(ABC):
 
     scale_free: ClassVar[bool] = False
     """Whether multiplying all features by one positive number leaves the score as it is."""
-    numbers: ClassVar[bool] = False
-    """Whether labels may also be numbers to predict: floating point values."""
+    labels: ClassVar[frozenset[Labels]] = frozenset({Labels.CLASSES})
+    """What the labels may be."""
     noise_safe: ClassVar[bool] = True
     """Whether, as a rule, noise scores below informative features, also with more features than examples."""
 
@@ -53,8 +54,9 @@ class Score(ABC):
             UserError: something needed is missing, malformed or not finite, or all labels are the same.
         """
         name = catalog.name_of(type(self)) or type(self).__name__
-        if not self.numbers and "labels" in self.needs and np.asarray(evidence.labels).dtype.kind == "f":
-            raise UserError(f"the score {name!r} reads classes, whose labels are integers, not numbers to predict")
+        given = labels_of(np.asarray(evidence.labels))
+        if "labels" in self.needs and given not in self.labels:
+            raise UserError(f"the score {name!r} reads {' or '.join(sorted(self.labels))}, not {given.value}")
         checked = _checked(evidence, self.needs, name)
         # On small matrices, waking and waiting for threads costs more than the arithmetic; on a busy machine far more.
         small = np.size(checked.features) < _SMALL
@@ -63,7 +65,10 @@ class Score(ABC):
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> float:
-        """Score checked evidence: float64 arrays, labels 0 to C - 1, C >= 2, each of which occurs, or numbers."""
+        """Score checked evidence in float64: classes 0 to C - 1, C >= 2, each of which occurs, or columns of values.
+
+        See `classified`.
+        """
 
 
 def credit(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -126,6 +131,8 @@ def _matrix(values: np.ndarray, field: str, count: int) -> np.ndarray:
 
 def _labels(values: np.ndarray) -> np.ndarray:
     labels = np.asarray(values)
+    if labels_of(labels) is Labels.SETS:
+        return _sets(labels)
     if labels.ndim == 1 and labels.dtype.kind == "f":
         return _numbers(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iub":
@@ -137,18 +144,28 @@ def _labels(values: np.ndarray) -> np.ndarray:
 
 
 def _numbers(labels: np.ndarray) -> np.ndarray:
-    """Labels that are numbers, standardised, so that scores do not depend on their unit."""
+    """Numbers as one column (N, 1), standardised, so that scores do not depend on their unit."""
     if not np.isfinite(labels).all():
         raise UserError(f"labels must be finite, but {int((~np.isfinite(labels)).sum())} are not; leave them out")
     spread = labels.std() if len(labels) else 0.0
     if not spread > 0:
         raise UserError("scoring needs labels of at least two different values")
-    return np.asarray((labels - labels.mean()) / spread, dtype=np.float64)
+    return np.asarray((labels - labels.mean()) / spread, dtype=np.float64)[:, None]
 
 
-def numeric(labels: np.ndarray) -> bool:
-    """Whether checked labels are numbers to predict."""
-    return labels.dtype.kind == "f"
+def _sets(labels: np.ndarray) -> np.ndarray:
+    """Label sets as a standardised column for each label that some examples have and some have not."""
+    if not np.isin(labels, (0, 1)).all():
+        raise UserError("label sets must be 0 or 1, one column a label")
+    varied = labels[:, labels.min(0, initial=1) < labels.max(0, initial=0)].astype(np.float64)
+    if not varied.size:
+        raise UserError("scoring needs a label that some examples have and some have not")
+    return np.asarray((varied - varied.mean(0)) / varied.std(0))
+
+
+def classified(labels: np.ndarray) -> bool:
+    """Whether checked labels are classes (N,), not columns of values (N, T): numbers or label sets, standardised."""
+    return labels.ndim == 1
 
 
 def _check_probabilities(rows: np.ndarray) -> None:

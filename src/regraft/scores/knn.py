@@ -6,14 +6,17 @@ import numpy as np
 from pydantic import Field
 
 from regraft.core.config import settings
-from regraft.scores._base import Evidence, Score, credit, numeric, one_hot
+from regraft.core.labels import Labels
+from regraft.scores._base import Evidence, Score, classified, credit, one_hot
 
 _BLOCK = 2**24  # similarities held at a time
 
 
 @settings
 class Knn(Score):
-    """Leave-one-out accuracy of the k nearest neighbours; in [0, 1]. Of numbers: the share of their variance explained.
+    """Leave-one-out accuracy of the k nearest neighbours; in [0, 1].
+
+    Of numbers: the share of their variance explained; of label sets the mean of that over labels.
 
     Ties count by their expectation: neighbours equally far share the last votes, classes with equally many votes share
     the example. So neither the order of the examples nor the names of the classes matter. Copies of an example are
@@ -23,7 +26,7 @@ class Knn(Score):
     """
 
     scale_free: ClassVar[bool] = True
-    numbers: ClassVar[bool] = True
+    labels: ClassVar[frozenset[Labels]] = frozenset(Labels)
 
     neighbours: Annotated[int, Field(ge=1)] = 5
     """How many neighbours vote; all of them when there are fewer."""
@@ -33,7 +36,7 @@ class Knn(Score):
     def measure(self, evidence: Evidence) -> float:
         """The accuracy, in [0, 1], or the share of variance, (-inf, 1]."""
         x, labels = self._rows(evidence.features), evidence.labels
-        classes, norms = labels[:, None] if numeric(labels) else one_hot(labels), np.square(x).sum(1)
+        classes, norms = one_hot(labels) if classified(labels) else labels, np.square(x).sum(1)
         step = max(1, _BLOCK // len(x))
         total, k = 0.0, min(self.neighbours, len(x) - 1)
         for start in range(0, len(x), step):
@@ -41,9 +44,7 @@ class Knn(Score):
             nearness = 2 * x[rows] @ x.T - norms - norms[rows, None]  # minus the squared distance
             nearness[np.arange(len(rows)), rows] = -np.inf
             votes = self._votes(nearness, classes, norms.max())
-            total += (
-                _explained(votes[:, 0] / k, labels[rows]) if numeric(labels) else credit(votes, labels[rows])
-            ).sum()
+            total += (credit(votes, labels[rows]) if classified(labels) else _explained(votes / k, labels[rows])).sum()
         return total / len(x)
 
     def _rows(self, features: np.ndarray) -> np.ndarray:
@@ -65,5 +66,5 @@ class Knn(Score):
 
 
 def _explained(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """One minus the squared error (B,) of standardised numbers; 0 on average for their mean."""
-    return np.asarray(1 - (predicted - labels) ** 2)
+    """One minus the squared error (B,) of standardised values (B, T), the mean over T; 0 on average for their mean."""
+    return np.asarray(1 - ((predicted - labels) ** 2).mean(1))

@@ -9,8 +9,9 @@ from scipy.special import log_softmax
 
 from regraft.core.config import settings
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.heads._ridge import ridge
-from regraft.scores._base import Evidence, Score, credit, numeric, one_hot, spectrum
+from regraft.scores._base import Evidence, Score, classified, credit, one_hot, spectrum
 
 _CURVATURE = 0.03  # a typical second derivative of the loss per example: one half at the start, near zero at the end
 
@@ -19,7 +20,8 @@ _CURVATURE = 0.03  # a typical second derivative of the loss per example: one ha
 class LinearProbe(Score):
     """Cross-validated log-likelihood or accuracy of L2-regularised multinomial logistic regression.
 
-    Of numbers: the share of their variance that ridge regression explains, its penalty chosen by leaving one out.
+    Of numbers: the share of their variance that ridge regression explains, its penalty chosen by leaving one out; of
+    label sets the mean of that over labels.
 
     Features are standardised by the training folds. Folds are stratified and follow from the features, not from the
     order of the examples. A class with one example is always trained on and never tested.
@@ -29,7 +31,7 @@ class LinearProbe(Score):
     """
 
     scale_free: ClassVar[bool] = True
-    numbers: ClassVar[bool] = True
+    labels: ClassVar[frozenset[Labels]] = frozenset(Labels)
 
     folds: Annotated[int, Field(ge=2)] = 5
     """How many parts the examples are dealt into; each is predicted from the others."""
@@ -43,23 +45,24 @@ class LinearProbe(Score):
     def measure(self, evidence: Evidence) -> float:
         """The mean over the examples that were tested, (-inf, 0] or [0, 1]."""
         x, labels = evidence.features, evidence.labels
-        if numeric(labels):
-            return self._of_numbers(x, labels)
+        if not classified(labels):
+            return self._of_values(x, labels)
         fold = _folds(x, labels, self.folds, self.seed)
         if (fold < 0).all():
             raise UserError("a linear probe needs a class with two examples; every class has one")
         tested = [part for part in range(self.folds) if (fold == part).any()]
         return float(np.concatenate([self._predict(x, labels, fold == part) for part in tested]).mean())
 
-    def _of_numbers(self, x: np.ndarray, y: np.ndarray) -> float:
+    def _of_values(self, x: np.ndarray, y: np.ndarray) -> float:
         """Share of the variance explained; the rows are dealt by a random projection, as classes are."""
         fold = _folds(x, np.zeros(len(x), dtype=int), self.folds, self.seed)
-        squared = np.empty(len(x))
+        squared = np.empty(y.shape)
         for part in np.unique(fold):
             test = fold == part
-            mean = x[~test].mean(0)  # no scaling: a feature that hardly varies in training must not be blown up
-            weights, _ = ridge(x[~test] - mean, y[~test] - y[~test].mean())
-            squared[test] = ((x[test] - mean) @ weights + y[~test].mean() - y[test]) ** 2
+            mean, level = x[~test].mean(0), y[~test].mean(0)
+            # No scaling: a feature that hardly varies in training must not be blown up.
+            weights, _ = ridge(x[~test] - mean, y[~test] - level)
+            squared[test] = ((x[test] - mean) @ weights + level - y[test]) ** 2
         return float(1 - squared.mean())
 
     def _predict(self, x: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:

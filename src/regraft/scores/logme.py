@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from regraft.core.config import settings
-from regraft.scores._base import Evidence, Score, numeric, one_hot, spectrum
+from regraft.core.labels import Labels
+from regraft.scores._base import Evidence, Score, classified, one_hot, spectrum
 
 _GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 30  # each shrinks the bracket of ln tau by the golden ratio: from 0.7 to below 1e-6
@@ -16,7 +17,7 @@ _STEPS = 30  # each shrinks the bracket of ln tau by the golden ratio: from 0.7 
 class Logme(Score):
     """Mean log evidence per example of Bayesian linear regression on each class indicator; no centring, no intercept.
 
-    Numbers are standardised and take the place of the indicators.
+    Numbers, and the labels of sets, are standardised and take the place of the indicators.
 
     The evidence is integrated over the weights exactly and maximised over the two precisions (prior alpha, noise beta).
     In the eigenbasis of F F' the labels are independent normals of variance (1 + sigma_i / tau) / beta with
@@ -28,11 +29,11 @@ class Logme(Score):
     """
 
     scale_free: ClassVar[bool] = True
-    numbers: ClassVar[bool] = True
+    labels: ClassVar[frozenset[Labels]] = frozenset(Labels)
 
     def measure(self, evidence: Evidence) -> float:
         """The evidence, in nats per example and class; unbounded."""
-        targets = evidence.labels[:, None] if numeric(evidence.labels) else one_hot(evidence.labels)
+        targets = one_hot(evidence.labels) if classified(evidence.labels) else evidence.labels
         return float(_log_evidence(evidence.features, targets).mean())
 
 

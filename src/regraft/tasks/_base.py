@@ -2,14 +2,30 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
 
+from regraft.core.labels import Labels
 from regraft.core.records import Wording
+from regraft.heads._base import Head
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+Ranked = list[tuple[str, float]]
+"""Names with their probabilities, likeliest first."""
+
+
+class LabelSet(NamedTuple):
+    """The labels that an example is given, likeliest first, and those that it is not."""
+
+    labels: Ranked
+    below: Ranked
+
+
+Answer = Ranked | LabelSet | float
+"""Classes with their probabilities, a label set, or a number."""
 
 
 class Task(ABC):
@@ -17,8 +33,12 @@ class Task(ABC):
 
     wording: ClassVar[Wording]
     """What its mean utility is called."""
-    numeric: ClassVar[bool] = False
-    """Whether labels are numbers rather than classes."""
+    labels: ClassVar[Labels]
+    """What it learns from and predicts."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes or labels; numbers have none."""
+    head: Head
+    """Layers from features to outputs."""
 
     @property
     @abstractmethod
@@ -26,7 +46,7 @@ class Task(ABC):
         """How many outputs K a head has."""
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (N,) as a classical head is fitted to them."""
+        """Labels (N,) or (N, Z) as a classical head is fitted to them."""
         return labels
 
     @abstractmethod
@@ -43,11 +63,11 @@ class Task(ABC):
 
     @abstractmethod
     def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """How good each prediction is, higher is better: (..., N, K) and (N,) to (..., N). Paired tests read this."""
+        """How good each prediction is, higher is better: (..., N, K) and labels to (..., N). Paired tests read this."""
 
     @abstractmethod
     def criterion(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """What candidates are chosen by, per example, higher is better: (N, K) and (N,) to (N,).
+        """What candidates are chosen by, per example, higher is better: (N, K) and labels to (N,).
 
         Smoother than the utility, so that few examples tell more.
         """
@@ -57,8 +77,19 @@ class Task(ABC):
         """Whether (N,) two predictions (N, K) say the same to a user."""
 
     @abstractmethod
+    def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
+        """Whether outputs (N, K) of a head that was trained elsewhere are clearly better than chance, as they are.
+
+        Minus infinity stands for what that head cannot say.
+        """
+
+    @abstractmethod
+    def answer(self, prediction: np.ndarray) -> Answer:
+        """One prediction (K,) as a user reads it."""
+
+    @abstractmethod
     def metrics(self) -> dict[str, Metric]:
-        """The named figures of a report, each from predictions (N, K), targets (N,) and weights (R, N) to (R,).
+        """The named figures of a report, each from predictions (N, K), targets and weights (R, N) to (R,).
 
         Weights say how often an example counts, one row a resample of the examples.
         """

@@ -2,20 +2,25 @@
 
 import numpy as np
 
+from regraft.core.labels import Labels
 from regraft.data.examples import Examples
+from regraft.heads._standard import rarity
 from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
+from regraft.tasks.multilabel import Multilabel
 from regraft.tasks.regression import Regression
 
 
 def task_for(examples: Examples, balanced: bool = True) -> Task:
-    """The task of labelled examples: regression for numbers, else classification.
+    """The task of labelled examples, by what their labels are.
 
-    ``balanced``: weigh the classes alike, however many examples they have.
+    ``balanced``: weigh the classes alike, however many examples they have; of label sets, the rare labels more.
     """
-    if not examples.numeric:
-        counts = tuple(examples.counts().values()) if balanced else ()
-        return Classification(classes=examples.classes, counts=counts)
     assert examples.labels is not None
-    deviation = float(np.std(examples.labels))
-    return Regression(mean=float(np.mean(examples.labels)), deviation=deviation if deviation > 0 else 1.0)
+    if examples.labelling is Labels.SETS:
+        return Multilabel(classes=examples.classes, weights=tuple(rarity(examples.labels).tolist()) if balanced else ())
+    if examples.labelling is Labels.NUMBERS:
+        deviation = float(np.std(examples.labels))
+        return Regression(mean=float(np.mean(examples.labels)), deviation=deviation if deviation > 0 else 1.0)
+    counts = tuple(examples.counts().values()) if balanced else ()
+    return Classification(classes=examples.classes, counts=counts)

@@ -9,17 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regraft.core.config import Choice, settings
+from regraft.core.labels import Labels
 from regraft.core.records import Wording
 from regraft.heads._base import Head
 from regraft.heads.linear import Linear
-from regraft.tasks._base import Metric, Task
+from regraft.tasks._base import Answer, Metric, Task
+from regraft.tasks._metrics import calibration, f1, mean, tempered
 
 
 @settings
 class Classification(Task):
     """One label out of several. The utility of an example is 1 if the likeliest class is right, else 0."""
 
-    wording: ClassVar[Wording] = Wording("accuracy", " points", factor=100.0)
+    wording: ClassVar[Wording] = Wording("accuracy", " points", factor=100.0, metric="accuracy")
+    labels: ClassVar[Labels] = Labels.CLASSES
 
     classes: tuple[str, ...] = ()
     """Names of the classes, in the order of the labels."""
@@ -58,36 +61,34 @@ class Classification(Task):
         return np.asarray(predictions.argmax(-1) == targets, dtype=np.float64)
 
     def criterion(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Log-likelihood after temperature scaling: so heads that differ only in how sure they sound are equal.
-
-        Reference: Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2.
-        """
-        logits = np.log(predictions.astype(float).clip(1e-12))
-        rows = np.arange(len(targets))
-        scaled = [log_softmax(logits * sharpness, axis=1)[rows, targets] for sharpness in np.geomspace(0.05, 20, 61)]
-        best: np.ndarray = max(scaled, key=np.mean)
-        return best
+        """Log-likelihood after temperature scaling."""
+        logits, rows = np.log(predictions.astype(float).clip(1e-12)), np.arange(len(targets))
+        return tempered(lambda sharpness: log_softmax(logits * sharpness, axis=1)[rows, targets])
 
     def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Whether the likeliest classes are the same."""
         return np.asarray(one.argmax(1) == other.argmax(1))
+
+    def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
+        """Whether the highest output is right twice as often as chance."""
+        return bool((outputs.argmax(1) == targets).mean() > 2 / len(self.classes))
+
+    def answer(self, prediction: np.ndarray) -> Answer:
+        """See `Task.answer`."""
+        return [(self.classes[k], float(prediction[k])) for k in np.argsort(-prediction, kind="stable")]
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy, macro F1, log loss and expected calibration error."""
         return {"accuracy": _accuracy, "macro_f1": _macro_f1, "log_loss": _log_loss, "calibration_error": _calibration}
 
 
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.asarray(weights @ values / weights.sum(1))
-
-
 def _accuracy(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return _mean((predictions.argmax(1) == targets).astype(float), weights)
+    return mean((predictions.argmax(1) == targets).astype(float), weights)
 
 
 def _log_loss(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     likelihood = predictions[np.arange(len(targets)), targets].astype(float)
-    return _mean(-np.log(likelihood.clip(1e-12)), weights)
+    return mean(-np.log(likelihood.clip(1e-12)), weights)
 
 
 def _macro_f1(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -95,16 +96,10 @@ def _macro_f1(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray)
     chosen, classes = predictions.argmax(1), np.unique(targets)
     real, said = (np.stack([of == c for c in classes], 1).astype(float) for of in (targets, chosen))
     hit, real, said = weights @ (real * said), weights @ real, weights @ said
-    f1 = np.divide(2 * hit, real + said, out=np.zeros_like(hit), where=real + said > 0)
-    return np.asarray((f1 * (real > 0)).sum(1) / (real > 0).sum(1))
+    return np.asarray((f1(hit, real, said) * (real > 0)).sum(1) / (real > 0).sum(1))
 
 
 def _calibration(predictions: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean gap between confidence and accuracy over 15 equal-width bins of the top class's probability.
-
-    Reference: Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3.
-    """
-    confidence, bins = predictions.max(1).astype(float), 15
-    gap = (predictions.argmax(1) == targets) - confidence
-    member = np.minimum((confidence * bins).astype(int), bins - 1)[:, None] == np.arange(bins)
-    return np.asarray(np.abs(weights @ (gap[:, None] * member)).sum(1) / weights.sum(1))
+    """Of the top class's probability."""
+    right = (predictions.argmax(1) == targets)[:, None]
+    return calibration(predictions.max(1, keepdims=True).astype(float), right, weights)

@@ -7,10 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regraft.core.config import Choice, settings
+from regraft.core.labels import Labels
 from regraft.core.records import Wording
 from regraft.heads._base import Head
 from regraft.heads.linear import Linear
-from regraft.tasks._base import Metric, Task
+from regraft.tasks._base import Answer, Metric, Task
+
+_USEFUL = 0.9
+"""Squared error, in variances of the labels, below which a source's numbers are of use; their mean has 1."""
 
 
 @settings
@@ -21,7 +25,7 @@ class Regression(Task):
     """
 
     wording: ClassVar[Wording] = Wording("mean absolute error", " standard deviations", factor=1.0, lower=True)
-    numeric: ClassVar[bool] = True
+    labels: ClassVar[Labels] = Labels.NUMBERS
 
     mean: float = 0.0
     """Of the training labels."""
@@ -62,6 +66,14 @@ class Regression(Task):
     def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Whether numbers (N, 1) differ by less than a hundredth of a standard deviation."""
         return np.asarray(np.abs(one - other)[:, 0] < 0.01 * self.deviation)
+
+    def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
+        """Whether the standardised numbers ``outputs`` predict better than the mean does."""
+        return float(((outputs[:, 0] - self.encode(targets)) ** 2).mean()) < _USEFUL
+
+    def answer(self, prediction: np.ndarray) -> Answer:
+        """See `Task.answer`."""
+        return float(prediction[0])
 
     def metrics(self) -> dict[str, Metric]:
         """Root mean squared error, mean absolute error, share of the variance explained, and rank correlation."""

@@ -13,8 +13,8 @@ from regraft.terms._base import Bound, Round, Term
 class Supervised(Term):
     """The task's loss on a labelled stream.
 
-    On the source stream the target's head is shared when both domains name the same classes, or the same number;
-    otherwise the source gets a head of its own, which is dropped after the phase.
+    On the source stream the target's head is shared when both domains name the same classes or labels, or the same
+    number; otherwise the source gets a head of its own, which is dropped after the phase.
     """
 
     stream: Stream = Stream.TARGET
@@ -30,8 +30,8 @@ class Supervised(Term):
         if self.stream is Stream.TARGET or problem.source is None:
             return _Supervised(self.stream, problem.task, None)
         source, target = problem.source.train.examples, problem.target.train.examples
-        same = source.label == target.label if source.numeric else True
-        if source.classes == model.classes and source.numeric == target.numeric and same:
+        same = source.label == target.label or not source.numeric
+        if source.classes == model.classes and source.labelling is target.labelling and same:
             return _Supervised(self.stream, problem.task, None)
         own = task_for(source, balanced=False)
         return _Supervised(self.stream, own, own.build_head(model.backbone.feature_dim))

@@ -3,11 +3,12 @@
 from typing import Annotated, ClassVar
 
 from regraft.core.config import Choice, settings
+from regraft.core.labels import Labels
 from regraft.edits.fit_head import FitHead
 from regraft.edits.freeze import Freeze
 from regraft.heads import ridge as heads
 from regraft.heads._base import ClassicalHead
-from regraft.methods._base import Labels, Method
+from regraft.methods._base import Method
 from regraft.model import Problem
 from regraft.training import Phase
 

@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from regraft.core.config import settings
-from regraft.methods._base import Labels, Method, Need
+from regraft.core.labels import Labels
+from regraft.methods._base import Method, Need
 from regraft.methods.self_supervised._phase import learning
 from regraft.model import Problem
 from regraft.optimisation import Descent

@@ -1,0 +1,206 @@
+"""What a run folder holds, as checked records: what is absent is None or empty."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A finite number; what was not measured (null, not a number) is None."""
+
+
+class Record(BaseModel):
+    """Part of ``run.json``. Unknown fields are left alone (a newer Regraft wrote them), null counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent(cls, given: Any) -> Any:
+        return {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else given
+
+
+class Spread(Record):
+    """An estimate and the ends of its interval, where it has one."""
+
+    mean: float
+    low: Number = None
+    high: Number = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        return {"mean": given} if isinstance(given, int | float) else given
+
+
+class Score(Spread):
+    """A ranking score of one source."""
+
+    mean: float = math.nan
+
+    @model_validator(mode="before")
+    @classmethod
+    def _value(cls, given: Any) -> Any:
+        return {**given, "mean": given["value"]} if isinstance(given, dict) and "value" in given else given
+
+
+class Gain(Spread):
+    """Utility of the transfer minus utility of scratch."""
+
+    level: float = 0.95
+    detectable: Number = None
+
+
+class Pair(Record):
+    """A source and the method that used it."""
+
+    source: str = ""
+    method: str = ""
+    reason: str = ""
+
+
+class Candidate(Pair):
+    """One entry of the race."""
+
+    score: Number = None
+    error: Number = None
+    seconds: Number = None
+    outcome: str = ""
+    rung: int | None = None
+
+
+class Ranked(Record):
+    """One source in the ranking."""
+
+    source: str
+    rank: int
+    scores: dict[str, Score] = {}
+
+
+class Source(Record):
+    """What was read of one source."""
+
+    uri: str
+    kind: str = ""
+    parameters: int | None = None
+    understood: dict[str, str] = {}
+
+
+class Data(Record):
+    """What was read of the target."""
+
+    target: str = ""
+    classes: list[str] = []
+    train: dict[str, int] = {}
+    holdout: dict[str, int] = {}
+    examples: dict[str, int] = {}
+    """How many there are in each part; with several labels each, fewer than labels."""
+    unlabeled: int = 0
+    skipped: list[tuple[str, str]] = []
+    duplicates: int = 0
+    notes: list[str] = []
+    protocol: str = ""
+
+    @property
+    def learned(self) -> int:
+        """Examples to learn from."""
+        return self.examples.get("train", sum(self.train.values()))
+
+    @property
+    def judged(self) -> int:
+        """Examples of the holdout."""
+        return self.examples.get("holdout", sum(self.holdout.values()))
+
+
+class Point(Record):
+    """Utility at one number of labels: per class, or of numbers in all."""
+
+    labels_per_class: int
+    chosen: Spread | None = None
+    scratch: Spread | None = None
+
+
+class Label(Record):
+    """One label of a set: how many examples of the holdout have it, and the figures of both models."""
+
+    label: str
+    holdout: int = 0
+    chosen: dict[str, Number] = {}
+    scratch: dict[str, Number] = {}
+
+
+class Plan(Record):
+    """What the budget afforded."""
+
+    note: str = ""
+
+
+class Result(Record):
+    """``run.json``."""
+
+    task: str = "classification"
+    verdict: Literal["helps", "hurts", "undecided"]
+    sentence: str
+    gain: Gain | None = None
+    tests: dict[str, Number] = {}
+    chosen: Pair = Pair()
+    shipped: str = "transfer"
+    metrics: dict[str, Spread] = {}
+    baseline: dict[str, Spread] = {}
+    candidates: list[Candidate] = []
+    ranking: list[Ranked] = []
+    left_out: list[Pair] = []
+    sources: list[Source] = []
+    plan: Plan = Plan()
+    data: Data = Data()
+    labels_read: list[str] = []
+    labels: list[Label] = []
+    curve: list[Point] = []
+    citations: dict[str, str] = {}
+    seeds: int | None = None
+    seconds: Number = None
+    budget: Number = None
+    command: str = ""
+    run: str = ""
+    version: str = ""
+
+
+class Holdout(Record):
+    """The judged examples, in the order of the outputs."""
+
+    kind: str = "image"
+    items: list[str] = []
+    """The files of pictures, the texts themselves, or whatever says what an example is."""
+    targets: list[int] = []
+    numbers: list[float] = []
+    """What was to be predicted, where it is no class."""
+    sets: list[list[int]] = []
+    """The labels of each example, where there may be several."""
+    classes: list[str]
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(self.targets or self.numbers or self.sets)
+
+    @property
+    def indicators(self) -> np.ndarray:
+        """The label sets as (N, Z): 1 where an example has the label."""
+        held = np.zeros((len(self.sets), len(self.classes)), dtype=np.int64)
+        for row, labels in enumerate(self.sets):
+            held[row, labels] = 1
+        return held
+
+
+class Maps(Record):
+    """Two-dimensional maps of features, (M, 2) each, with the class of each point."""
+
+    before: list[tuple[float, float]] = []
+    after: list[tuple[float, float]] = []
+    targets: list[int]
