@@ -29,8 +29,13 @@ def decompose(network: nn.Module, x: Tensor) -> Network:
         chain = next(_chains(parts, x, wanted), None)
     network.train(was)
     if chain is None:
-        return Network([network], wanted.shape[1], [m for m in _inner(network) if _size(m)])
+        return uncut(network, wanted.shape[1])
     return Network(_group(chain), wanted.shape[1])
+
+
+def uncut(network: nn.Module, feature_dim: int) -> Network:
+    """``network`` as one stage, whose children say what lies deeper."""
+    return Network([network], feature_dim, [m for m in _inner(network) if _size(m)])
 
 
 def _flatten(network: nn.Module) -> list[nn.Module]:

@@ -25,8 +25,8 @@ _UPRIGHT = {  # the EXIF orientation and what undoes it
 _TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
 
 
-def decode(paths: Sequence[Path], size: int) -> np.ndarray:
-    """Pictures as RGB, the short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
+def decode(paths: Sequence[Path], size: int, resample: str = "bilinear", share: float = 1.0) -> np.ndarray:
+    """Pictures as RGB, their centre square resized to ``size`` pixels (antialiased): ``share`` of the short side.
 
     Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
     JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
@@ -40,7 +40,7 @@ def decode(paths: Sequence[Path], size: int) -> np.ndarray:
     pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
 
     def fill(i: int) -> None:
-        pixels[i] = _square(paths[i], size)
+        pixels[i] = _square(paths[i], size, resample, share)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
@@ -64,7 +64,7 @@ def native_size(paths: Sequence[Path]) -> int:
         return int(np.median([_short_side(paths[i]) for i in chosen]))
 
 
-def _square(path: Path, size: int) -> np.ndarray:
+def _square(path: Path, size: int, resample: str, share: float) -> np.ndarray:
     """One picture: (size, size, 3) uint8."""
     try:
         with Image.open(path, formats=PICTURES) as picture:
@@ -76,9 +76,9 @@ def _square(path: Path, size: int) -> np.ndarray:
         raise _unreadable(path, error) from error
     # A reduced JPEG may end inside its last pixel; the box says where.
     width, height = drafted[1][2:] if drafted else whole.size
-    short = min(width, height)
+    short = min(width, height) * share
     left, top = (width - short) / 2, (height - short) / 2
-    square = whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    square = whole.resize((size, size), Image.Resampling[resample.upper()], (left, top, left + short, top + short))
     return np.asarray(square if turn is None else square.transpose(turn))
 
 

@@ -28,10 +28,16 @@ class Images(Preprocess):
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     """Divides each channel after the mean is subtracted."""
 
+    resample: str = "bilinear"
+    """How they are resized: Pillow's name of a filter."""
+    share: float = 1.0
+    """How much of the short side is seen."""
+
     @property
     def key(self) -> str:
         """See `Preprocess.key`."""
-        return f"image-{self.size}"
+        usual = (self.resample, self.share) == ("bilinear", 1.0)
+        return f"image-{self.size}" if usual else f"image-{self.size}-{self.resample}-{self.share:.4f}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,7 +51,7 @@ class Images(Preprocess):
 
     def decode(self, items: Sequence[Path]) -> np.ndarray:
         """Files to pixels (N, S, S, 3)."""
-        return decode(items, self.size)
+        return decode(items, self.size, self.resample, self.share)
 
     def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
         """Pixels (B, S, S, 3) as normalised inputs (B, 3, S, S), channels last in memory."""
