@@ -1,17 +1,12 @@
-"""Batch normalisation that is fixed is an affine map: folded into the convolution before it, it costs nothing.
+"""Batch normalisation that is fixed is an affine map: folded into the convolution before it, it costs nothing."""
 
-Networks that were published folded are unfolded again: their normalisation gets statistics.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _LEAST = 1e-6
 """A channel scaled by less cannot be unfolded, so its layer is left alone."""
@@ -144,70 +139,3 @@ def _rest(norm: nn.Module) -> nn.Module:
     """What a normalisation layer does besides: timm's also hold dropout and an activation."""
     held = dict(norm.named_children())
     return nn.Sequential(held["drop"], held["act"]) if "act" in held else nn.Identity()
-
-
-def folded_away(network: nn.Module) -> bool:
-    """Whether all that the network's batch normalisation has stored are placeholders: means of zero."""
-    means = [m.running_mean for m in network.modules() if isinstance(m, NORMS)]
-    return bool(means) and all(mean is not None and not mean.any() for mean in means)
-
-
-def unfold(network: nn.Module, batches: Sequence[Tensor]) -> bool:
-    """Store the mean and variance of what ``batches`` send into each normalisation, and let its weights undo both.
-
-    So evaluation gives the same numbers as before, and training on the statistics of a batch nearly the same, where
-    these would have undone the network. Left as it was if evaluation gives other numbers. Batches: inputs (B, ...).
-
-    Returns:
-        Whether it was done.
-    """
-    norms = [m for m in network.modules() if isinstance(m, NORMS) and m.affine]
-    before, was = deepcopy(network.state_dict()), network.training
-    network.eval()
-    with torch.no_grad():
-        wanted, moments = _moments(network, norms, batches)
-        for norm, (count, total, squares) in moments.items():
-            mean = total / count
-            _restate(norm, mean.float(), (squares / count - mean.square()).clamp_min(0).float())
-        found = network(batches[0])
-    same = len(moments) == len(norms) and torch.allclose(found, wanted, 1e-3, 1e-4 * float(wanted.abs().max()))
-    if not same:
-        network.load_state_dict(before)
-    network.train(was)
-    return same
-
-
-Moments = tuple[int, Tensor, Tensor]
-"""How many values a channel had, their sums (C) and the sums of their squares (C)."""
-
-
-def _moments(
-    network: nn.Module, norms: Sequence[Norm], batches: Sequence[Tensor]
-) -> tuple[Tensor, dict[Norm, Moments]]:
-    """What the network says of the first batch, and of each normalisation what comes in."""
-    found: dict[Norm, Moments] = {}
-
-    def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        values = inputs[0].transpose(0, 1).flatten(1).double()
-        assert isinstance(norm, NORMS)
-        count, total, squares = found.get(norm, (0, torch.zeros(()), torch.zeros(())))
-        found[norm] = count + values.shape[1], total + values.sum(1), squares + values.square().sum(1)
-
-    handles = [norm.register_forward_pre_hook(add) for norm in norms]
-    try:
-        said = [network(x) for x in batches]
-    finally:
-        for handle in handles:
-            handle.remove()
-    return said[0], found
-
-
-def _restate(norm: Norm, mean: Tensor, variance: Tensor) -> None:
-    """Store ``mean`` and ``variance`` (C), with weights by which the layer computes the same as before."""
-    assert isinstance(norm.running_mean, Tensor)
-    assert isinstance(norm.running_var, Tensor)
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    norm.bias.add_(scale * (mean - norm.running_mean))
-    norm.weight.copy_(scale * (variance + norm.eps).sqrt())
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)

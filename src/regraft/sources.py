@@ -21,7 +21,6 @@ from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
 from regraft.features import Memory
-from regraft.folding import folded_away, unfold
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
@@ -240,31 +239,17 @@ def _same_kind(uri: str, kind: str, train: Examples) -> None:
 def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:
     backbone, model, domain, found = opened
     dataset, name = bench.dataset(train, backbone.preprocess), _name(uri)
-    words = _settle_norm(model, dataset, backbone, name, bench)
+    measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
+    breaks = partial(norm_breaks, measured, dataset, backbone, bench.runtime)
+    frozen = bench.journal.once(f"{name}-norm", breaks)
+    model.frozen_norm = bool(frozen)
     inference, fast = fastest(model.eval(), dataset, backbone.preprocess, bench, name)
     training, slow = fastest(model.train(), dataset, backbone.preprocess, bench, name)
     model.eval()
-    found = {**found, "batch normalisation": words} if words else found
+    if frozen is not None:
+        kept = "keeps its stored statistics: those of a batch make the features worse"
+        found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
     return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast))
-
-
-def _settle_norm(model: Model, dataset: Dataset, backbone: Backbone, name: str, bench: Bench) -> str:
-    """Find out which statistics batch normalisation trains on, for `Model.frozen_norm`; in words, if there is any."""
-
-    def breaks(key: str) -> bool | None:
-        measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
-        return bench.journal.once(key, partial(norm_breaks, measured, dataset, backbone, bench.runtime))
-
-    frozen, words = breaks(f"{name}-norm"), "works on the statistics of a batch too"
-    if frozen and folded_away(model.backbone):
-        some = dataset.rows[np.linspace(0, len(dataset) - 1, min(256, len(dataset))).astype(int)]
-        parts = [backbone.preprocess.tensor(dataset.arrays[rows]) for rows in np.array_split(some, -(-len(some) // 64))]
-        if unfold(model.backbone.cpu(), parts):
-            frozen, words = breaks(f"{name}-norm-unfolded"), "had been folded away; measured again on the target"
-    model.frozen_norm = bool(frozen)
-    if frozen:
-        words = "keeps its stored statistics: those of a batch make the features worse"
-    return "" if frozen is None else words
 
 
 def _name(uri: str) -> str:
