@@ -89,7 +89,7 @@ def test_features_are_kerass_own(suffix, tmp_path):
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the trained models lie beside the project")
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_features_of_published_models_are_kerass_own(name):
+def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name, tmp_path):
     """One has an option that Keras 3 refuses; one takes grey pictures, and its classifier is a convolution."""
     keras, backbone = library(), Keras(arch=str(SHARED / name))
 

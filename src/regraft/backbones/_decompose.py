@@ -38,19 +38,6 @@ def uncut(network: nn.Module, feature_dim: int) -> Network:
     return Network([network], feature_dim, [m for m in _inner(network) if _size(m)])
 
 
-def by_depth(network: nn.Module) -> list[nn.Module]:
-    """The parts that hold parameters, as the library lists them, lists of layers opened up."""
-    found: list[nn.Module] = []
-    for child in network.children():
-        if isinstance(child, nn.ModuleList):
-            found += list(child)
-        elif any(isinstance(m, nn.ModuleList) for m in child.modules()):
-            found += by_depth(child)
-        else:
-            found.append(child)
-    return [m for m in found if any(True for _ in m.parameters())]
-
-
 def _flatten(network: nn.Module) -> list[nn.Module]:
     """The children in order, sequences of blocks opened up."""
     found: list[nn.Module] = []

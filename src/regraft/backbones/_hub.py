@@ -19,7 +19,7 @@ def open_config(arch: str) -> Any:
     Raises:
         UserError: it is not on this machine and the hub cannot be reached, or it is not a network.
     """
-    return told(lambda: library().AutoConfig.from_pretrained(arch, trust_remote_code=False), arch)
+    return _told(lambda: _library().AutoConfig.from_pretrained(arch, trust_remote_code=False), arch)
 
 
 def open_network(arch: str, config: Any, pretrained: bool) -> Any:
@@ -28,10 +28,10 @@ def open_network(arch: str, config: Any, pretrained: bool) -> Any:
     Raises:
         UserError: as `open_config`; or its weights are missing, carry code, or belong to another network.
     """
-    model = library().AutoModel
+    model = _library().AutoModel
     if not pretrained:
-        return told(lambda: model.from_config(config, trust_remote_code=False), arch).float()
-    network, found = told(lambda: model.from_pretrained(arch, trust_remote_code=False, output_loading_info=True), arch)
+        return _told(lambda: model.from_config(config, trust_remote_code=False), arch).float()
+    network, found = _told(lambda: model.from_pretrained(arch, trust_remote_code=False, output_loading_info=True), arch)
     missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
     if len(missing) > _LACKING * len(network.state_dict()):
         raise UserError(
@@ -41,12 +41,24 @@ def open_network(arch: str, config: Any, pretrained: bool) -> Any:
     return network.float()
 
 
-def library() -> Any:
-    """The library transformers, quiet.
+def open_processor(arch: str, auto: str) -> Any:
+    """What prepares a network's inputs; ``auto``: the library's class that opens it.
 
     Raises:
-        UserError: it is not installed.
+        UserError: as `open_config`; or its file is missing in a folder.
     """
+    if Path(arch).is_dir() and not (Path(arch) / "preprocessor_config.json").is_file():
+        raise UserError(f"the folder {arch} does not say what its network wants; bring its preprocessor_config.json")
+    return _told(lambda: getattr(_library(), auto).from_pretrained(arch, trust_remote_code=False), arch)
+
+
+def reads_text(config: Any) -> bool:
+    """Whether a network takes text and nothing else."""
+    network = _library().MODEL_MAPPING.get(type(config), None)
+    return getattr(network, "main_input_name", "") == "input_ids" and not hasattr(config, "vision_config")
+
+
+def _library() -> Any:
     try:
         import transformers
     except ImportError as error:
@@ -56,12 +68,7 @@ def library() -> Any:
     return transformers
 
 
-def told(load: Callable[[], Any], arch: str) -> Any:
-    """What ``load`` gives.
-
-    Raises:
-        UserError: ``arch`` is not on this machine and the hub cannot be reached, or it is not what it should be.
-    """
+def _told(load: Callable[[], Any], arch: str) -> Any:
     try:
         return load()
     except pickle.UnpicklingError as error:

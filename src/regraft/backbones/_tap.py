@@ -110,6 +110,20 @@ def _given(x: Tensor) -> tuple[str, str]:
     return "waveforms", "(batch, samples): one that takes spectrograms must make them in its first layer"
 
 
+def takes(network: nn.Module, x: Tensor) -> bool:
+    """Whether an untouched network takes ``x``, example by example."""
+    try:
+        found = output(network, x)
+    except UserError:
+        return False
+    return not isinstance(found, Tensor) or len(found) == len(x)
+
+
+def channels(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Waveforms (N, T) as networks may take them: as they are, or as one channel."""
+    return x, x.unsqueeze(1)
+
+
 def without_classifier(network: nn.Module, x: Tensor) -> nn.Module:
     """The network from inputs like ``x`` to pooled features (B, D): what goes into its classifier, if it has one.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from regraft.backbones._base import Network
-from regraft.backbones._decompose import by_depth
+from regraft.backbones._decompose import uncut
 from regraft.backbones._text import aligned, inside, pooled, trial
 from regraft.preprocessing._text import PAD
 
@@ -21,7 +21,7 @@ def transformer(network: nn.Module, pool: str) -> Network:
     config: Any = network.config
     config.use_cache = False  # of what was said before, for those who generate text
     whole = _Whole(network, ("last" if _causal(network) else "mean") if pool == "auto" else pool)
-    return _cut(whole) or Network([whole], config.hidden_size, by_depth(network))
+    return _cut(whole) or uncut(whole, config.hidden_size)
 
 
 class _Whole(nn.Module):

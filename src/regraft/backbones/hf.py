@@ -1,4 +1,4 @@
-"""Networks of Hugging Face: those of text, and the way to the others."""
+"""Text networks of Hugging Face."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,9 +7,10 @@ from typing import Any, Self
 
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._card import card
-from regraft.backbones._hub import open_config, open_network
+from regraft.backbones._hub import open_config, open_network, reads_text
 from regraft.backbones._transformer import transformer
 from regraft.backbones._vocabulary import mapped
+from regraft.backbones.hf_pictures import HfPictures
 from regraft.backbones.hf_sound import HfSound
 from regraft.core.config import settings
 from regraft.core.errors import UserError
@@ -22,14 +23,15 @@ _KEPT = "backbone"
 _MOST = 512
 """Tokens of a text that are read, at most."""
 _OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")
-_OTHERS: dict[str, type[HfSound]] = {"audio": HfSound}
+_OTHERS: dict[str, type[HfSound | HfPictures]] = {"audio": HfSound, "image": HfPictures}
 """What is made of a name where the examples are of that kind."""
 
 
 @settings
 class Hf(Backbone):
-    """A network of Hugging Face: ``hf:bert-base-uncased``, ``hf:path/to/folder``; of text, with its own tokenizer.
+    """A text network of Hugging Face: ``hf:bert-base-uncased``, ``hf:path/to/folder``, with its own tokenizer.
 
+    For recordings and pictures the same names stand for networks of those: see `HfSound` and `HfPictures`.
     Encoders give the mean over a text's tokens, decoders (GPT-2, Llama and their kin) the state of its last token.
     """
 
@@ -73,8 +75,8 @@ class Hf(Backbone):
         )
 
     def suited(self, examples: Examples) -> Backbone:
-        """See `Backbone.suited`: as many tokens as nearly all examples have; of other kinds, what takes those."""
-        if examples.kind in _OTHERS:
+        """See `Backbone.suited`: as many tokens as nearly all examples have. What takes no text is another backbone."""
+        if examples.kind in _OTHERS and not reads_text(open_config(self.arch)):
             return _OTHERS[examples.kind](arch=self.arch).suited(examples)
         super().suited(examples)
         config = open_config(self.arch)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 import torch
 
 from regraft.backbones._base import Backbone, Network
-from regraft.backbones._decompose import by_depth
-from regraft.backbones._hub import library, open_config, open_network, told
+from regraft.backbones._decompose import uncut
+from regraft.backbones._hub import open_config, open_network, open_processor
 from regraft.backbones._listening import listening
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
@@ -55,11 +55,11 @@ class HfSound(Backbone):
         Raises:
             UserError: it is not on this machine and the hub cannot be reached, or it is not a network of sound.
         """
-        config, extractor = open_config(self.arch), _extractor(self.arch)
-        network = listening(open_network(self.arch, config, pretrained), extractor)
+        network = open_network(self.arch, open_config(self.arch), pretrained)
+        network = listening(network, _extractor(self.arch))
         with torch.no_grad():
             width = network.eval()(self.preprocess.sample(1)).shape[1]
-        return Network([network], width, by_depth(network.network))
+        return uncut(network, width)
 
     def keep(self, folder: Path) -> Self:
         """See `Backbone.keep`."""
@@ -78,11 +78,7 @@ def _extractor(arch: str) -> Any:
     Raises:
         UserError: its file is missing, or it is one of pictures.
     """
-    if Path(arch).is_dir() and not (Path(arch) / "preprocessor_config.json").is_file():
-        raise UserError(
-            f"the folder {arch} does not say how its network wants recordings; bring its preprocessor_config.json"
-        )
-    found = told(lambda: library().AutoFeatureExtractor.from_pretrained(arch, trust_remote_code=False), arch)
+    found = open_processor(arch, "AutoFeatureExtractor")
     if not hasattr(found, "sampling_rate"):
         raise UserError(f"{arch} is a network of pictures, but the examples are recordings; give another source")
     return found

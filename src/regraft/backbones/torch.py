@@ -13,7 +13,7 @@ from regraft.backbones._decompose import decompose, uncut
 from regraft.backbones._filed import Filed
 from regraft.backbones._own_text import reading
 from regraft.backbones._sizes import USUAL, accepted
-from regraft.backbones._tap import Tapped, classifier, output, without_classifier
+from regraft.backbones._tap import Tapped, channels, classifier, output, takes, without_classifier
 from regraft.backbones._text import trial
 from regraft.backbones._weights import CONVENTIONS, carry_all
 from regraft.core.config import Choice, settings
@@ -87,7 +87,7 @@ class Torch(Filed):
 
     def listens(self) -> bool:
         """See `Filed.listens`: it is tried out."""
-        return self.rate is not None or any(_takes(self.bare(), x) for x in _channels(self.waveform.sample(2)))
+        return self.rate is not None or any(takes(self.bare(), x) for x in channels(self.waveform.sample(2)))
 
     def bare(self) -> nn.Module:
         """The user's network with its classifier, untrained.
@@ -150,8 +150,8 @@ class Torch(Filed):
             return trial(len(self.reads.vocabulary))
         if not self.rate:
             return self.pictures.sample(2)
-        plain, channelled = _channels(self.waveform.sample(2))
-        return channelled if not _takes(self.bare(), plain) and _takes(self.bare(), channelled) else plain
+        plain, channelled = channels(self.waveform.sample(2))
+        return channelled if not takes(self.bare(), plain) and takes(self.bare(), channelled) else plain
 
     def sizes(self, most: int) -> tuple[int, ...]:
         """See `Filed.sizes`: they are tried out.
@@ -161,20 +161,7 @@ class Torch(Filed):
         """
         network = self.bare()
 
-        found = accepted(lambda size: _takes(network, replace(self, size=size)._inputs), most)
+        found = accepted(lambda size: takes(network, replace(self, size=size)._inputs), most)
         if not found:
             output(network, replace(self, size=USUAL[-1])._inputs)
         return found
-
-
-def _channels(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Waveforms (N, T) as networks may take them: as they are, or as one channel."""
-    return x, x.unsqueeze(1)
-
-
-def _takes(network: nn.Module, x: Tensor) -> bool:
-    try:
-        found = output(network, x)
-    except UserError:
-        return False
-    return not isinstance(found, Tensor) or len(found) == len(x)

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,12 @@ _UPRIGHT = {  # the EXIF orientation and what undoes it
 _TOPS = {"I": (65535.0,), "F": (1.0, 255.0, 65535.0)}  # values that may stand for white in modes that do not say
 
 
-def decode(items: Sequence[Path | Member], size: int, channels: int = 3) -> np.ndarray:
+def decode(
+    items: Sequence[Path | Member], size: int, channels: int = 3, resample: str = "bilinear", share: float = 1.0
+) -> np.ndarray:
     """Pictures as RGB, or as grey if ``channels`` is 1, or with all their channels if that is how many they have.
 
-    The short side resized to ``size`` pixels (bilinear, antialiased), the centre cut out square.
+    Their centre square, ``share`` of the short side, resized to ``size`` pixels (antialiased).
 
     Upright by their EXIF orientation, 16 bits scaled to 8, transparent parts on white, the first frame of several. A
     JPEG more than four times larger is first reduced by its decoder, to no less than twice ``size``.
@@ -45,7 +48,7 @@ def decode(items: Sequence[Path | Member], size: int, channels: int = 3) -> np.n
     pixels = np.empty((len(items), size, size, channels), dtype=np.uint8)
 
     def fill(i: int) -> None:
-        pixels[i] = _square(items[i], size, channels)
+        pixels[i] = _square(items[i], size, channels, resample, share)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are still fine
@@ -69,7 +72,7 @@ def native_size(items: Sequence[Path | Member]) -> int:
         return int(np.median([_short_side(items[i]) for i in chosen]))
 
 
-def _square(item: Path | Member, size: int, channels: int) -> np.ndarray:
+def _square(item: Path | Member, size: int, channels: int, resample: str, share: float) -> np.ndarray:
     """One picture: (size, size, channels) uint8."""
     drafted = turn = None
     try:
@@ -86,23 +89,26 @@ def _square(item: Path | Member, size: int, channels: int) -> np.ndarray:
         raise
     except Exception as error:  # on damaged files Pillow raises nearly anything: SyntaxError, struct.error, ...
         raise _unreadable(item, error) from error
+    cut = partial(_cut, size, resample, share)
     many = 0 if array is None or array.shape[2] in USUAL else array.shape[2]
     if many != channels and (many or channels > 3):
         raise UserError(f"the picture {item} has {many or 3} channels, but {channels} are wanted here; give others")
     if array is not None and many:
-        return np.stack([np.asarray(_cut(Image.fromarray(plane), size)) for plane in np.moveaxis(array, 2, 0)], 2)
+        return np.stack([np.asarray(cut(Image.fromarray(plane))) for plane in np.moveaxis(array, 2, 0)], 2)
     # A reduced JPEG may end inside its last pixel; the box says where.
-    square = _cut(whole if channels == 3 else whole.convert("L"), size, drafted[1][2:] if drafted else None)
+    square = cut(whole if channels == 3 else whole.convert("L"), drafted[1][2:] if drafted else None)
     upright = np.asarray(square if turn is None else square.transpose(turn))
     return upright if channels == 3 else upright[..., None]
 
 
-def _cut(whole: Image.Image, size: int, corner: tuple[float, float] | None = None) -> Image.Image:
+def _cut(
+    size: int, resample: str, share: float, whole: Image.Image, corner: tuple[float, float] | None = None
+) -> Image.Image:
     """The centre of a picture that ends at ``corner`` (None: at its end), square and resized."""
     width, height = corner or whole.size
-    short = min(width, height)
+    short = min(width, height) * share
     left, top = (width - short) / 2, (height - short) / 2
-    return whole.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    return whole.resize((size, size), Image.Resampling[resample.upper()], box=(left, top, left + short, top + short))
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

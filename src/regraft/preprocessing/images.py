@@ -29,11 +29,17 @@ class Images(Preprocess):
     """Divides each channel after the mean is subtracted."""
     channels: int = 3
     """3: colour; 1: grey; more: as many as the pictures have, normalised as red, green and blue in turn."""
+    resample: str = "bilinear"
+    """How they are resized: Pillow's name of a filter."""
+    share: float = 1.0
+    """How much of the short side is seen."""
 
     @property
     def key(self) -> str:
         """See `Preprocess.key`."""
-        return f"image-{self.size}" + (f"-{self.channels}" if self.channels != 3 else "")
+        usual = (self.resample, self.share) == ("bilinear", 1.0)
+        cut = "" if usual else f"-{self.resample}-{self.share:.4f}"
+        return f"image-{self.size}" + (f"-{self.channels}" if self.channels != 3 else "") + cut
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,7 +58,7 @@ class Images(Preprocess):
 
     def decode(self, items: Sequence[Path]) -> np.ndarray:
         """Files to pixels (N, S, S, C)."""
-        return decode(items, self.size, self.channels)
+        return decode(items, self.size, self.channels, self.resample, self.share)
 
     def tensor(self, arrays: np.ndarray, augment: Augment | None = None, draws: Tensor | None = None) -> Tensor:
         """Pixels (B, S, S, C) as normalised inputs (B, C, S, S), channels last in memory."""
