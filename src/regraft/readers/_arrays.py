@@ -85,9 +85,11 @@ def _named(path: Path, names: Mapping[str, str], wanted: tuple[str, ...], what: 
         raise UserError(f"{path} has several arrays of {what}: {', '.join(names[n] for n in here)}; keep one of them")
     if here:
         return here[0]
-    near = [close for name in names for close in get_close_matches(name, wanted, 1, 0.6)[:1] and [name]]
+    near = [(name, close) for name in names for close in get_close_matches(name, wanted, 1, 0.6)]
     there = ", ".join(names.values()) or "none"
-    fix = f"did you mean {names[near[0]]!r}? Name it {wanted[0]!r}" if near else f"name one so; there are: {there}"
+    fix = f"name one so; there are: {there}"
+    if len(near) == 1:
+        fix = f"did you mean {names[near[0][0]]!r}? Name it {near[0][1]!r}"
     fix += ", or give --label" if what == "labels" else ""
     raise UserError(f"{path} has no array of {what} ({' or '.join(wanted)}); {fix}")
 
