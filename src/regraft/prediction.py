@@ -62,7 +62,7 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
     skipped = [[str(s.path), s.reason] for part in parts for s in part.skipped]
     strange = next((part for part in parts if len(part) and part.kind != kind), None)
     if strange is not None:
-        reads = {"image": "pictures", "audio": "recordings", "table": "tables"}.get(kind, kind)
+        reads = {"image": "pictures", "audio": "recordings", "table": "tables", "vector": "vectors"}.get(kind, kind)
         raise UserError(f"the model reads {reads}, but these are {strange.noun}s: {strange.items[0]}")
     items = tuple(item for part in parts for item in part.items)
     if not items:
