@@ -25,7 +25,7 @@ from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.readers._base import kind_as, read
-from regraft.readers._rows import header, is_table
+from regraft.readers._names import names_in
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
 from regraft.training import run
@@ -194,8 +194,8 @@ def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened
 
 
 def _read(path: Path, train: Examples) -> Examples:
-    """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
-    same = is_table(path) and train.label in header(path)
+    """The labelled data of a source; the labels are in the column or array of the target's name if it has one."""
+    same = train.label in names_in(path)
     task = "regression" if same and train.numeric else "auto"
     return read(path, label=train.label if same else "label", kind=kind_as(path, train.kind), task=task)
 

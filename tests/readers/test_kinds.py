@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.readers._again import member
 from regraft.readers._base import kind_as, known, read
+from regraft.readers._names import names_in
 
 
 @pytest.fixture
@@ -71,6 +73,16 @@ def test_data_beside_a_target_are_read_as_its_kind_where_they_can_be(folder: Pat
     assert kind_as(folder / "arrays.npz", "vector") == "vector"
     assert kind_as(folder / "rows.csv", "text") == "auto"
     assert kind_as(folder / "photos", "audio") == "auto"  # so that it is refused as what it is
+
+
+def test_names_are_found_without_reading(folder: Path) -> None:
+    assert names_in(folder / "both.csv") == ("path", "text", "label")
+    assert names_in(folder / "arrays.npz") == ("x", "y", "label")
+    savemat(folder / "features.mat", {"fts": np.zeros((2, 3)), "Digit": [[0, 1]]})
+    assert names_in(folder / "features.mat") == ("fts", "digit")
+    assert names_in(folder / "one.npy") == names_in(folder / "photos") == ()
+    (folder / "arrays.npz").write_bytes(b"PK")
+    assert names_in(folder / "arrays.npz") == ()
 
 
 def test_an_example_is_found_again_by_its_name(folder: Path) -> None:

@@ -24,7 +24,7 @@ _WHITE = (1.0, 255.0, 65535.0)
 
 
 @dataclass(frozen=True)
-class Arrays:
+class Loaded:
     """``values`` (N, ...) of N examples, and ``labels`` (N,) or None where they are not wanted."""
 
     path: Path
@@ -33,7 +33,7 @@ class Arrays:
     notes: tuple[str, ...] = ()
 
 
-def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Arrays:
+def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Loaded:
     """The examples and labels among the arrays of a file, by their names.
 
     Raises:
@@ -46,10 +46,10 @@ def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Array
     if reader.labelled or set(wanted) & set(names):
         labels = _column(path, found[names[_named(path, names, wanted, "labels")]])
     values, notes = _examples_first(path, values, labels)
-    return Arrays(path, values, labels if reader.labelled else None, notes)
+    return Loaded(path, values, labels if reader.labelled else None, notes)
 
 
-def examples_of(arrays: Arrays, reader: Reader) -> Examples:
+def examples_of(arrays: Loaded, reader: Reader) -> Examples:
     """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D), as `Member`s.
 
     Vectors with numbers that are not finite are skipped.

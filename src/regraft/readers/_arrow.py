@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +46,18 @@ def rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
 
 
 def _library() -> Any:
-    """The library, which has no types; its parts are loaded with it.
+    """The library, with the parts that are used.
 
     Raises:
         UserError: it is not installed.
     """
-    try:
-        return [import_module(name) for name in ("pyarrow.ipc", "pyarrow.parquet", "pyarrow")][-1]
+    try:  # it has no types, and need not be installed
+        import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow.ipc  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow.parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise UserError("Parquet and Arrow files need the extra 'arrow': pip install 'regraft[arrow]'") from error
+    return pyarrow
 
 
 def _files(folder: Path) -> list[Path]:

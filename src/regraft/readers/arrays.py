@@ -8,14 +8,14 @@ import numpy as np
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
-from regraft.readers._arrays import Arrays, chosen, examples_of
+from regraft.readers._arrays import Loaded, chosen, examples_of
 from regraft.readers._base import Reader
 
 _MAGIC = (b"\x93NUMPY", b"PK\x03\x04")
 
 
 @settings
-class ArrayFile(Reader):
+class Arrays(Reader):
     """A NumPy file (.npz) with the arrays x and y: pictures or vectors, and their labels.
 
     Other names for x are data, images, features and fts, for y label, labels, target and targets, and what ``--label``
@@ -48,10 +48,10 @@ class ArrayFile(Reader):
             raise UserError(f"{path} has no labels; save it as .npz, with arrays x and y")
         return examples_of(arrays, self)
 
-    def _chosen(self, path: Path, file: BinaryIO) -> Arrays:
+    def _chosen(self, path: Path, file: BinaryIO) -> Loaded:
         """The arrays of the opened ``file``: those of an archive are read only if they are asked for."""
         if not file.read(len(_MAGIC[0])).startswith(_MAGIC):
             raise UserError(f"{path} is not a NumPy file, whatever its ending says; save it with numpy.savez")
         file.seek(0)
         found = np.load(file, allow_pickle=False)
-        return Arrays(path, found, None) if isinstance(found, np.ndarray) else chosen(path, found, self)
+        return Loaded(path, found, None) if isinstance(found, np.ndarray) else chosen(path, found, self)

@@ -11,7 +11,7 @@ import numpy as np
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
-from regraft.readers._arrays import Arrays, examples_of
+from regraft.readers._arrays import Loaded, examples_of
 from regraft.readers._base import Reader
 from regraft.readers._folders import is_idx
 
@@ -45,7 +45,7 @@ class Idx(Reader):
         labels = _load(_labels_of(file)) if self.labelled else None
         if labels is not None and labels.shape != values.shape[:1]:
             raise UserError(f"{file} has {len(values)} examples, but {len(labels)} labels; give the files of one set")
-        return examples_of(Arrays(file, values, labels), self)
+        return examples_of(Loaded(file, values, labels), self)
 
 
 def _pictures_in(folder: Path) -> Path:
