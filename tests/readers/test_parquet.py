@@ -164,6 +164,9 @@ def test_files_that_are_not_what_their_ending_says(arrow: Any, tmp_path: Path, c
     shard.write_bytes(shard.read_bytes()[:90] if content == "half" else content.encode())
     with pytest.raises(UserError, match=r"00001.arrow is no arrow file, or a damaged one \(.+\); restore it"):
         read(folder)
+    (folder / "state.json").write_text(content)
+    with pytest.raises(UserError, match=r"state.json is damaged \(.+\); restore it"):
+        read(folder)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Run:
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
-    """The column of tables that holds the labels."""
+    """The column of tables, or the array, that holds the labels."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What the labels are; auto: numbers if they are fractions of many values, else classes."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"

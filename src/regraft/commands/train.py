@@ -29,7 +29,7 @@ class Train:
     data: Path | None = None
     """Folder with a folder of pictures (or sounds) per class, a table with a column label, or a file of arrays."""
     label: str = "label"
-    """The column of a table that holds the labels."""
+    """The column of a table, or the array, that holds the labels."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     task: Literal["auto", "classification", "regression"] = "auto"
