@@ -142,6 +142,9 @@ def test_one_array_without_labels(tmp_path: Path) -> None:
         ({"x": GREY, "y": np.arange(6)}, "only 1 readable picture in .* for '0', '1', '2', '3', '4' and 1 more"),
         ({"x": GREY, "y": np.array([object()] * 6)}, "holds Python objects, which could run code; save arrays of numb"),
         ({"x": GREY[:0], "y": Y[:0]}, "no pictures found in"),
+        ({"x": VECTORS[:0], "y": Y[:0]}, "no vectors found in"),
+        ({"x": VECTORS[:, :0], "y": Y}, r"has the shape \(6, 0\); give examples that hold something"),
+        ({"x": VECTORS * 1e300, "y": Y}, "none of the 6 .* can be read as a vector"),
     ],
 )
 def test_bad_arrays(tmp_path: Path, arrays: dict[str, object], message: str) -> None:

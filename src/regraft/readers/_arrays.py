@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def examples_of(arrays: Loaded, reader: Reader) -> Examples:
         values, dark = _pixels(path, _channels_last(path, values))
         notes += [dark] if dark else []
     else:
-        values = values.reshape(len(values), -1).astype(np.float32)
-    whole = np.isfinite(values).reshape(len(values), -1).all(1) if kind == "vector" else np.ones(len(values), bool)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and skipped below
+            values = values.reshape(len(values), prod(values.shape[1:])).astype(np.float32)
+    whole = np.isfinite(values).all(1) if kind == "vector" else np.ones(len(values), bool)
     kept = np.flatnonzero(whole)
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
@@ -117,6 +119,10 @@ def _numeric(path: Path, values: np.ndarray) -> np.ndarray:
 
 def _kind(path: Path, values: np.ndarray, asked: str) -> str:
     """``image`` or ``vector``, by the shape unless one is asked for."""
+    if 0 in values.shape[1:]:
+        raise UserError(
+            f"the array of examples in {path} has the shape {values.shape}; give examples that hold something"
+        )
     if asked in ("auto", "image") and values.ndim in (3, 4):
         return "image"
     if values.ndim >= 2 and asked in ("auto", "vector") and (asked == "vector" or values.ndim == 2):
