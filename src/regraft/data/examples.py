@@ -14,6 +14,11 @@ import numpy as np
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO", "PCX", "DDS")
 
 
+def noun(kind: str) -> str:
+    """What one example of a kind is called."""
+    return {"image": "picture", "audio": "recording", "table": "row"}.get(kind, kind)
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A file that is not among the examples, and why, in words that follow the file's name."""
@@ -64,7 +69,7 @@ class Examples:
     @property
     def noun(self) -> str:
         """What one example is called."""
-        return {"image": "picture", "audio": "recording", "table": "row"}.get(self.kind, self.kind)
+        return noun(self.kind)
 
     @property
     def numeric(self) -> bool:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from regraft.core.errors import UserError
 from regraft.data.images import decode, native_size
+from regraft.data.members import Member
 from regraft.readers._again import member
 from regraft.report._load import Folder
 
@@ -29,6 +30,8 @@ class Example:
     scratch: str
     sure: float
     thumbnail: Image.Image | None
+    sound: str = ""
+    """A recording as a data URI."""
 
     @property
     def uri(self) -> str:
@@ -58,7 +61,7 @@ class Group:
 
     @property
     def drawn(self) -> bool:
-        """Whether the examples are pictures."""
+        """Whether the examples are shown as pictures."""
         return any(one.thumbnail is not None for one in self.examples)
 
     @property
@@ -121,32 +124,43 @@ def _example(folder: Folder, index: int) -> Example | None:
     assert folder.holdout is not None
     assert folder.chosen is not None
     item, classes = folder.holdout.items[index], folder.holdout.classes
-    drawn, named = folder.holdout.kind == "image", folder.holdout.kind in ("audio", "vector")
-    thumbnail = _thumbnail(folder, item) if drawn else None
-    if drawn and thumbnail is None:
-        return None
+    thumbnail, sound = None, ""
+    if folder.holdout.kind in ("image", "audio"):
+        try:
+            show = _picture if folder.holdout.kind == "image" else _recording
+            thumbnail, sound = show(_found(folder, item))
+        except (UserError, OSError, ValueError):  # it moved away, or was changed
+            return None
     mean = folder.chosen.mean(0)[index]
     scratch = "" if folder.scratch is None else classes[int(folder.scratch.mean(0)[index].argmax())]
     best = int(mean.argmax())
-    item = Path(item).name if named else item
-    return Example(item, classes[folder.holdout.targets[index]], classes[best], scratch, float(mean[best]), thumbnail)
+    item = Path(item).name if folder.holdout.kind == "vector" else item
+    true, answer = classes[folder.holdout.targets[index]], classes[best]
+    return Example(item, true, answer, scratch, float(mean[best]), thumbnail, sound)
 
 
-def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
-    """The picture square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
-    for file in (path, Path(folder.result.data.target) / path):
-        try:
-            item = member(str(file), "image") or Path(file)
-            side = native_size([item])
-            pixels = decode([item], min(side, SIDE))[0]
-        except (UserError, OSError, ValueError):
-            continue
-        if side > SIDE // 2:
-            return Image.fromarray(pixels)
-        tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
-        tiny.info["enlarged"] = True
-        return tiny
-    return None
+def _found(folder: Folder, item: str) -> Path | Member:
+    """The file, which may have moved together with the target, or the part of one."""
+    inside = member(item, folder.holdout.kind) if folder.holdout else None
+    return inside or (Path(item) if Path(item).is_file() else Path(folder.result.data.target) / item)
+
+
+def _picture(file: Path | Member) -> tuple[Image.Image, str]:
+    """Square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
+    side = native_size([file])
+    pixels = decode([file], min(side, SIDE))[0]
+    if side > SIDE // 2:
+        return Image.fromarray(pixels), ""
+    tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
+    tiny.info["enlarged"] = True
+    return tiny, ""
+
+
+def _recording(file: Path | Member) -> tuple[Image.Image, str]:
+    from regraft.report import _sound  # the library for signals takes half a second to import
+
+    wave, highest = _sound.heard(file)
+    return _sound.drawn(wave, highest, SIDE), _sound.uri(wave)
 
 
 def sheet(group: Group) -> bytes:
