@@ -28,7 +28,7 @@ from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.readers._base import kind_as, read
-from regraft.readers._rows import header, is_table
+from regraft.readers._names import names_in
 from regraft.readers._sets import label_columns
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
@@ -227,8 +227,8 @@ def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -
 
 
 def _read(path: Path, train: Examples) -> Examples:
-    """The labelled data of a source; in a table, the labels are in the column of the target's name if it has one."""
-    same = is_table(path) and set(label_columns(train.label)) <= set(header(path))
+    """The labelled data of a source; the labels are in the column or array of the target's name if it has one."""
+    same = set(label_columns(train.label)) <= set(names_in(path))
     task = train.labelling.task if same and train.labelling is not Labels.CLASSES else "auto"
     return read(path, label=train.label if same else "label", kind=kind_as(path, train.kind), task=task)
 

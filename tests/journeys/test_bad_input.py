@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -48,6 +49,9 @@ def here(shell):
     (folder / "broken.yaml").write_text("target: [unclosed\n")
     (folder / "unknown.yaml").write_text("targt: x\n")
     (folder / "list.yaml").write_text("- target\n")
+    (folder / "fake.npz").write_text("not an array")
+    (folder / "broken.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b" "label"}\n')
+    np.savez(folder / "vectors.npz", x=np.eye(4), y=[0, 1, 0, 1])
     (folder / "full").mkdir()
     (folder / "full" / "kept.txt").write_text("mine")
     pictures("nearly", ant=2, bee=2, bbe=1)
@@ -79,6 +83,11 @@ RUNS = {
     "a text file for a target": (run(target="text.txt"), "which no reader knows"),
     "typo in a column": (run(target="typo.csv"), "label"),
     "a row without its file": (run(target="gone.csv"), "nowhere.png"),
+    "a file that is not what its ending says": (run(target="fake.npz"), "fake.npz is not a NumPy file"),
+    "JSON lines with a broken line": (run(target="broken.jsonl"), "line 2 of broken.jsonl is not valid JSON"),
+    "another kind than the data are": (run(kind="text"), "cannot be read as --kind text"),
+    "unknown kind": (run(kind="picture"), "'kind' of run: Input should be 'auto', 'image'"),
+    "vectors for pictures": (run(source="data:vectors.npz"), "vectors.npz has the shape (4, 4); give pictures"),
     "other classes in the test set": (run(test="strange"), "classes that the target lacks"),
     "missing test set": (run(test="nowhere"), "no folder or file nowhere"),
     "missing unlabelled set": (run(unlabeled="nowhere"), "no folder or file nowhere"),

@@ -10,7 +10,7 @@ from regraft.data.dataset import whole
 from regraft.data.examples import Examples
 from regraft.features import forward
 from regraft.preprocessing._text import PAD, fitting
-from regraft.preprocessing.subwords import UNKNOWN, Subwords, learned
+from regraft.preprocessing.subwords import LONGEST, UNKNOWN, Subwords, learned
 from regraft.runtime import Runtime
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "a cat and a dog", "我的银行卡丢了", "银行卡在哪里", "我的钱"] * 2
@@ -83,3 +83,9 @@ class Lengths(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return (tokens != PAD).sum(1, keepdim=True).float()
+
+
+def test_the_end_of_a_very_long_text_changes_nothing(words: Subwords) -> None:
+    long = "the cat sat " * (LONGEST // 12 + 1)
+    assert learned([*TEXTS, long]) == learned([*TEXTS, long[:LONGEST] + "zebra " * 100])
+    assert np.array_equal(words.decode([long]), words.decode([long[:LONGEST]]))

@@ -29,6 +29,7 @@ _EXTRAS = {
     "text": ("tokenizers", "text"),
     "hf": ("transformers", "networks of Hugging Face"),
     "audio": ("soundfile", "recordings"),
+    "arrow": ("pyarrow", "Parquet files, and data sets of Hugging Face"),
     "keras": ("keras", "models of Keras and TensorFlow"),
     "onnx": ("onnxruntime", "ONNX models"),
 }

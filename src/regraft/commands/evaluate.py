@@ -25,7 +25,7 @@ class Evaluate:
     data: Path | None = None
     """Folder with one folder of examples per class (the run's class names), a table, or a file of arrays."""
     label: str = "label"
-    """The column of a table that holds the labels; or several of 0 and 1: red,round."""
+    """The column of a table, or the array, that holds the labels; or several of 0 and 1: red,round."""
     device: str = "auto"
     """auto, cpu or cuda."""
 

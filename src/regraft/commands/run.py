@@ -34,7 +34,7 @@ class Run:
     source: tuple[str, ...] = ()
     """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
     label: str = "label"
-    """The column of tables that holds the labels; or several of 0 and 1: red,round."""
+    """The column of tables, or the array, that holds the labels; or several of 0 and 1: red,round."""
     task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
     """What the labels are; auto: numbers if many are fractions, sets if names with | or ; recombine, else classes."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"

@@ -40,7 +40,7 @@ class Train:
     unlabeled: Path | None = None
     """Instead: what holds pictures, recordings or texts, whose labels are not read."""
     label: str = "label"
-    """The column of a table that holds the labels; or several of 0 and 1: red,round."""
+    """The column of a table, or the array, that holds the labels; or several of 0 and 1: red,round."""
     backbone: str = "small"
     """The network, as kind:architecture: timm:ARCH, torchvision:ARCH, hf:NAME; small suits the kind of examples."""
     source: str | None = None

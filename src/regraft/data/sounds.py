@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from regraft.core.errors import UserError
 from regraft.data.members import Member, opened
@@ -78,6 +77,8 @@ def library() -> Any:
 
 def _wave(item: Path | Member, rate: int, length: int) -> np.ndarray:
     """One recording (n,) at ``rate``; of a long one only somewhat more than the ``length`` in the middle."""
+    from scipy.signal import resample_poly  # takes half a second
+
     reader = library()
     try:
         with reader.SoundFile(opened(item)) as file:

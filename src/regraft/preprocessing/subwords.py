@@ -12,6 +12,8 @@ from regraft.preprocessing._text import Text
 SIZE = 8000
 """Tokens of a learned vocabulary, at most."""
 UNKNOWN = "[UNK]"
+LONGEST = 20_000
+"""Characters of a text that are looked at: many times what a network reads, and megabytes would take minutes."""
 
 
 @settings
@@ -33,7 +35,7 @@ class Subwords(Text):
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Text.tokenize`."""
-        found = _tokenizer(self.vocabulary).encode_batch(list(texts))
+        found = _tokenizer(self.vocabulary).encode_batch([text[:LONGEST] for text in texts])
         return [encoding.ids[: self.length] or [0] for encoding in found]
 
 
@@ -44,7 +46,7 @@ def learned(texts: Sequence[str], size: int = SIZE) -> tuple[str, ...]:
     trainer = library.trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=[UNKNOWN], min_frequency=2, show_progress=False
     )
-    tokenizer.train_from_iterator(sorted(texts), trainer)
+    tokenizer.train_from_iterator(sorted(text[:LONGEST] for text in texts), trainer)
     vocabulary = tokenizer.get_vocab()
     return (UNKNOWN, *sorted(name for name in vocabulary if name != UNKNOWN))
 

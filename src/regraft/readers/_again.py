@@ -14,7 +14,9 @@ def member(name: str, kind: str) -> Member | None:
         UserError: the file that it was part of cannot be read any more.
     """
     path, mark, place = name.rpartition("#")
-    return _members(Path(path), kind).get(place) if mark and place.isdecimal() else None
+    if not mark or not place.isdecimal() or Path(name).exists():  # it is the name of a file
+        return None
+    return _members(Path(path), kind).get(place)
 
 
 @lru_cache(maxsize=2)

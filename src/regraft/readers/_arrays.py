@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _WHITE = (1.0, 255.0, 65535.0)
 
 
 @dataclass(frozen=True)
-class Arrays:
+class Loaded:
     """``values`` (N, ...) of N examples, and ``labels`` (N,) or None where they are not wanted."""
 
     path: Path
@@ -33,7 +34,7 @@ class Arrays:
     notes: tuple[str, ...] = ()
 
 
-def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Arrays:
+def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Loaded:
     """The examples and labels among the arrays of a file, by their names.
 
     Raises:
@@ -46,10 +47,10 @@ def chosen(path: Path, found: Mapping[str, np.ndarray], reader: Reader) -> Array
     if reader.labelled or set(wanted) & set(names):
         labels = _column(path, found[names[_named(path, names, wanted, "labels")]])
     values, notes = _examples_first(path, values, labels)
-    return Arrays(path, values, labels if reader.labelled else None, notes)
+    return Loaded(path, values, labels if reader.labelled else None, notes)
 
 
-def examples_of(arrays: Arrays, reader: Reader) -> Examples:
+def examples_of(arrays: Loaded, reader: Reader) -> Examples:
     """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D), as `Member`s.
 
     Vectors with numbers that are not finite are skipped.
@@ -63,8 +64,9 @@ def examples_of(arrays: Arrays, reader: Reader) -> Examples:
         values, dark = _pixels(path, _channels_last(path, values))
         notes += [dark] if dark else []
     else:
-        values = values.reshape(len(values), -1).astype(np.float32)
-    whole = np.isfinite(values).reshape(len(values), -1).all(1) if kind == "vector" else np.ones(len(values), bool)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and skipped below
+            values = values.reshape(len(values), prod(values.shape[1:])).astype(np.float32)
+    whole = np.isfinite(values).all(1) if kind == "vector" else np.ones(len(values), bool)
     kept = np.flatnonzero(whole)
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
@@ -85,9 +87,11 @@ def _named(path: Path, names: Mapping[str, str], wanted: tuple[str, ...], what: 
         raise UserError(f"{path} has several arrays of {what}: {', '.join(names[n] for n in here)}; keep one of them")
     if here:
         return here[0]
-    near = [close for name in names for close in get_close_matches(name, wanted, 1, 0.6)[:1] and [name]]
+    near = [(name, close) for name in names for close in get_close_matches(name, wanted, 1, 0.6)]
     there = ", ".join(names.values()) or "none"
-    fix = f"did you mean {names[near[0]]!r}? Name it {wanted[0]!r}" if near else f"name one so; there are: {there}"
+    fix = f"name one so; there are: {there}"
+    if len(near) == 1:
+        fix = f"did you mean {names[near[0][0]]!r}? Name it {near[0][1]!r}"
     fix += ", or give --label" if what == "labels" else ""
     raise UserError(f"{path} has no array of {what} ({' or '.join(wanted)}); {fix}")
 
@@ -115,6 +119,10 @@ def _numeric(path: Path, values: np.ndarray) -> np.ndarray:
 
 def _kind(path: Path, values: np.ndarray, asked: str) -> str:
     """``image`` or ``vector``, by the shape unless one is asked for."""
+    if 0 in values.shape[1:]:
+        raise UserError(
+            f"the array of examples in {path} has the shape {values.shape}; give examples that hold something"
+        )
     if asked in ("auto", "image") and values.ndim in (3, 4):
         return "image"
     if values.ndim >= 2 and asked in ("auto", "vector") and (asked == "vector" or values.ndim == 2):

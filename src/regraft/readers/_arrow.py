@@ -3,20 +3,23 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import UserError
 from regraft.data.members import Member
 
+_SPLITS, _STATE = "dataset_dict.json", "state.json"  # of several parts, and of one: what save_to_disk writes
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")
 _BATCH = 1000  # rows that are converted at a time
 
 
 def is_dataset(path: Path) -> bool:
     """Whether ``path`` is a folder with Arrow or Parquet files, as ``save_to_disk`` or a download leaves them."""
-    return path.is_dir() and ((path / "dataset_dict.json").exists() or bool(_files(path)))
+    try:
+        return path.is_dir() and (any((path / name).exists() for name in (_SPLITS, _STATE)) or bool(_files(path)))
+    except OSError:  # it may not be entered
+        return False
 
 
 def rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -47,33 +50,42 @@ def rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
 
 
 def _library() -> Any:
-    """The library, which has no types; its parts are loaded with it.
+    """The library, with the parts that are used.
 
     Raises:
         UserError: it is not installed.
     """
-    try:
-        return [import_module(name) for name in ("pyarrow.ipc", "pyarrow.parquet", "pyarrow")][-1]
+    try:  # it has no types, and need not be installed
+        import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow.ipc  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow.parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise UserError("Parquet and Arrow files need the extra 'arrow': pip install 'regraft[arrow]'") from error
+    return pyarrow
 
 
 def _files(folder: Path) -> list[Path]:
     """The files with rows, of whatever part."""
-    state = folder / "state.json"
-    if state.exists():
-        return [folder / one["filename"] for one in json.loads(state.read_text(encoding="utf-8"))["_data_files"]]
+    if (folder / _STATE).exists():
+        return [folder / one["filename"] for one in _said(folder / _STATE, "_data_files")]
     within = (folder, folder / "data") if (folder / "data").is_dir() else (folder,)
     return next((found for place in within if (found := sorted(place.glob("*.parquet")))), [])
+
+
+def _said(file: Path, what: str) -> list[Any]:
+    """What a JSON file that lies beside the others lists."""
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))[what])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error}); restore it") from error
 
 
 def _parts(path: Path) -> list[Path]:
     """The files to read, which belong together."""
     if path.is_file():
         return [path]
-    splits = path / "dataset_dict.json"
-    if splits.exists():
-        several, what = json.loads(splits.read_text(encoding="utf-8"))["splits"], "folders"
+    if (path / _SPLITS).exists():
+        several, what = _said(path / _SPLITS, "splits"), "folders"
     else:
         shards = [_SHARD.fullmatch(file.stem) for file in _files(path)]
         several, what = sorted({shard[1] for shard in shards if shard}), "parts, in a folder of its own"

@@ -16,6 +16,7 @@ from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.data.columns import cell, number
 from regraft.data.examples import Examples
+from regraft.readers._arrow import is_dataset
 from regraft.readers._sets import Cell, indicators, label_sets
 
 # Folders that hold parts of a data set; when all the classes have such names, the user pointed one level too high.
@@ -32,7 +33,7 @@ class Reader(ABC):
     labelled: bool = True
     """Read labels; if not, whatever could tell them is ignored and every example is taken."""
     label: str = "label"
-    """The column of a table that holds the labels, or several of 0 and 1 with commas between them, one for each."""
+    """The column of a table, or the array, that holds the labels; or several of 0 and 1 with commas between them."""
     kind: Literal["auto", "image", "audio", "text", "table", "vector"] = "auto"
     """What the examples are; auto: by the data."""
     task: Literal["auto", "classification", "regression", "multilabel"] = "auto"
@@ -116,8 +117,12 @@ def natural(text: str) -> tuple[list[str | int], str]:
 
 
 def kind_as(path: Path, kind: str) -> str:
-    """``kind`` if the file ``path`` can be read as that, else ``auto``: what to read it as beside a target."""
-    return kind if path.is_file() and any(one.matches(path, kind) for one in _readers().values()) else "auto"
+    """``kind`` if ``path`` can be read as that, else ``auto``: what to read it as beside a target.
+
+    A folder of files is what most of them are, so that it is refused as that and not file by file.
+    """
+    whole = path.is_file() or is_dataset(path)
+    return kind if whole and any(one.matches(path, kind) for one in _readers().values()) else "auto"
 
 
 def known(path: Path) -> bool:

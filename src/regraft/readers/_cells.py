@@ -15,7 +15,8 @@ def text_of(value: Any) -> str | None:
     None for what no cell holds: lists, objects, bytes.
     """
     if isinstance(value, float):  # the commonest in wide tables, so it comes first
-        return "" if value != value else str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+        whole = value.is_integer() and abs(value) < _EXACT
+        return "" if value != value else str(int(value)) if whole else float.__repr__(value)  # not NumPy's own
     if value is None or isinstance(value, str):
         return (value or "").strip()
     if isinstance(value, bool):

@@ -7,25 +7,24 @@ from pathlib import Path
 from regraft.core.errors import UserError
 
 
-def rows(path: Path, strict: bool) -> Iterator[tuple[int, list[str]]]:
+def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The header, then every row that is not blank, as cells; each with the line that it ends on, the header's being 1.
 
-    Commas, semicolons and tabs separate, a byte-order mark is fine. A row that is too short has empty cells at its end;
-    one that is too long is cut, or refused if ``strict``.
+    Commas, semicolons and tabs separate, a byte-order mark is fine. A row that is too short has empty cells at its end.
 
     Raises:
-        UserError: it is not CSV in UTF-8; names the row.
+        UserError: it is not CSV in UTF-8, or a row has more cells than there are columns; names the row.
     """
     lines = _lines(path)
     first, header = next(lines, (1, []))
     yield first, header
     for number, row in lines:
-        if strict and any(cell.strip() for cell in row[len(header) :]):
+        if any(cell.strip() for cell in row[len(header) :]):
             raise UserError(
                 f"row {number} of {path} has {len(row)} cells, but the header names {len(header)} columns; "
                 f"correct that row (text with a separator in it needs quotes)"
             )
-        yield number, [row[i].strip() if i < len(row) else "" for i in range(len(header))]
+        yield number, [row[i] if i < len(row) else "" for i in range(len(header))]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

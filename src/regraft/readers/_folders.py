@@ -45,9 +45,17 @@ def is_idx(file: Path) -> bool:
     return bool(_IDX.search(file.name.lower()))
 
 
+def holds_idx(path: Path) -> bool:
+    """Whether ``path`` is such a file, or a folder with one."""
+    try:
+        return any(map(is_idx, path.iterdir() if path.is_dir() else [path]))
+    except OSError:  # listing it as a folder of files says what is wrong
+        return False
+
+
 def holds_files(path: Path, kind: str, asked: str) -> bool:
     """Whether ``path`` is a folder of files of ``kind``: the one ``asked`` for, or (``auto``) that of most."""
-    if asked not in ("auto", kind) or not path.is_dir() or is_dataset(path) or any(map(is_idx, path.iterdir())):
+    if asked not in ("auto", kind) or not path.is_dir() or is_dataset(path) or holds_idx(path):
         return False
     return asked == kind or (kind == "audio") == sounding([file.name for file in islice(_files(path), _ENOUGH)])
 

@@ -69,12 +69,12 @@ def is_table(path: Path) -> bool:
 def load(path: Path, strict: bool = False, limit: int | None = None) -> Rows:
     """All rows of a table, or the first ``limit``.
 
-    ``strict``: every column is read, so cells without a column and columns of one name are not ignored.
+    ``strict``: every column is read, so columns of one name are refused.
 
     Raises:
         UserError: it is damaged or not what its ending says; names the row or line where there is one.
     """
-    lines = _rows(path, strict)
+    lines = _rows(path)
     columns = tuple(name.strip().lower() for name in next(lines, (1, []))[1])
     if strict:
         _check_names(path, columns)
@@ -82,7 +82,7 @@ def load(path: Path, strict: bool = False, limit: int | None = None) -> Rows:
     numbers, cells = [], []
     for number, row in islice(lines, limit):
         numbers.append(number)
-        texts = [value if isinstance(value, str | Member) else text_of(value) for value in row]
+        texts = [value if isinstance(value, Member) else text_of(value) for value in row]
         for name, text in zip(columns, texts, strict=True):
             if text is None:
                 nested.setdefault(name, number)
@@ -105,11 +105,11 @@ def _header(path: Path, changed: int, size: int) -> tuple[str, ...]:
     return load(path, limit=0).columns
 
 
-def _rows(path: Path, strict: bool) -> Iterator[tuple[int, Sequence[Any]]]:
+def _rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
     """The names of the columns, then the values of each row; each with its number."""
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
-        return _csv.rows(path, strict)
+        return _csv.rows(path)
     return _json_lines.rows(path) if ending in (".jsonl", ".ndjson") else _arrow.rows(path)
 
 

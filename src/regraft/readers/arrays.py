@@ -1,21 +1,21 @@
 """Pictures or vectors in NumPy files."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
-from regraft.readers._arrays import Arrays, chosen, examples_of
+from regraft.readers._arrays import Loaded, chosen, examples_of
 from regraft.readers._base import Reader
 
 _MAGIC = (b"\x93NUMPY", b"PK\x03\x04")
 
 
 @settings
-class ArrayFile(Reader):
+class Arrays(Reader):
     """A NumPy file (.npz) with the arrays x and y: pictures or vectors, and their labels.
 
     Other names for x are data, images, features and fts, for y label, labels, target and targets, and what ``--label``
@@ -36,13 +36,11 @@ class ArrayFile(Reader):
                 are not those of pictures or vectors.
         """
         try:
-            found = _load(path)
-            arrays = Arrays(path, found, None) if isinstance(found, np.ndarray) else chosen(path, found, self)
+            with path.open("rb") as file:
+                arrays = self._chosen(path, file)
         except UserError:
             raise
-        except (
-            Exception
-        ) as error:  # on damaged files NumPy raises nearly anything: BadZipFile, zlib.error, EOFError, ...
+        except Exception as error:  # on damaged files NumPy raises nearly anything: BadZipFile, zlib.error, ...
             if "allow_pickle" in str(error):
                 raise UserError(f"{path} holds Python objects, which could run code; save arrays of numbers") from error
             raise UserError(f"{path} is corrupt or truncated ({error or type(error).__name__}); restore it") from error
@@ -50,13 +48,10 @@ class ArrayFile(Reader):
             raise UserError(f"{path} has no labels; save it as .npz, with arrays x and y")
         return examples_of(arrays, self)
 
-
-def _load(path: Path) -> np.ndarray | Mapping[str, np.ndarray]:
-    """One array, or several by name: those of an archive are read when they are asked for."""
-    with path.open("rb") as file:
-        if not file.read(6).startswith(_MAGIC):
-            raise UserError(
-                f"{path} is not a NumPy file; save it with numpy.savez, or give it the ending of what it is"
-            )
-    found: np.ndarray | Mapping[str, np.ndarray] = np.load(path, allow_pickle=False)
-    return found
+    def _chosen(self, path: Path, file: BinaryIO) -> Loaded:
+        """The arrays of the opened ``file``: those of an archive are read only if they are asked for."""
+        if not file.read(len(_MAGIC[0])).startswith(_MAGIC):
+            raise UserError(f"{path} is not a NumPy file, whatever its ending says; save it with numpy.savez")
+        file.seek(0)
+        found = np.load(file, allow_pickle=False)
+        return Loaded(path, found, None) if isinstance(found, np.ndarray) else chosen(path, found, self)

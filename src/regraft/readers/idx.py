@@ -11,9 +11,9 @@ import numpy as np
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
-from regraft.readers._arrays import Arrays, examples_of
+from regraft.readers._arrays import Loaded, examples_of
 from regraft.readers._base import Reader
-from regraft.readers._folders import is_idx
+from regraft.readers._folders import holds_idx, is_idx
 
 _TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
@@ -28,9 +28,7 @@ class Idx(Reader):
     @staticmethod
     def matches(path: Path, kind: str = "auto") -> bool:
         """A file with idx1, idx2, ... at the end of its name, or a folder with one."""
-        if kind not in ("auto", "image", "vector"):
-            return False
-        return any(is_idx(p) for p in (path.iterdir() if path.is_dir() else [path]))
+        return kind in ("auto", "image", "vector") and holds_idx(path)
 
     def read(self, path: Path) -> Examples:
         """The pictures of ``path``.
@@ -45,7 +43,7 @@ class Idx(Reader):
         labels = _load(_labels_of(file)) if self.labelled else None
         if labels is not None and labels.shape != values.shape[:1]:
             raise UserError(f"{file} has {len(values)} examples, but {len(labels)} labels; give the files of one set")
-        return examples_of(Arrays(file, values, labels), self)
+        return examples_of(Loaded(file, values, labels), self)
 
 
 def _pictures_in(folder: Path) -> Path:

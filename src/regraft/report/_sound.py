@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
-from scipy.signal import spectrogram
 
 from regraft.data import sounds
 from regraft.data.members import Member
@@ -30,6 +29,8 @@ def heard(item: Path | Member) -> tuple[np.ndarray, float]:
 
 def drawn(wave: np.ndarray, highest: float, side: int) -> Image.Image:
     """Its power by time, to the right, and frequency, upwards; ``side`` pixels square, the loudest brightest."""
+    from scipy.signal import spectrogram  # takes half a second
+
     window = min(400, len(wave))
     frequency, _, power = spectrogram(wave, RATE, "hann", window, window - window // 4, nfft=512)
     decibels = 10 * np.log10(np.maximum(power[frequency <= highest], 1e-12))

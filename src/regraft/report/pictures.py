@@ -15,6 +15,7 @@ from regraft.data.channels import channels_of
 from regraft.data.images import decode, native_size
 from regraft.data.members import Member
 from regraft.readers._again import member
+from regraft.report import _sound
 from regraft.report._load import Folder
 from regraft.report._records import Holdout
 
@@ -174,9 +175,8 @@ def _example(told: _Told, index: int) -> Example | None:
 
 def _found(folder: Folder, item: str) -> Path | Member:
     """The file, which may have moved together with the target, or the part of one."""
-    assert folder.holdout is not None
-    file = Path(item) if Path(item).exists() else Path(folder.result.data.target) / item
-    return member(str(file), folder.holdout.kind) or file
+    inside = member(item, folder.holdout.kind) if folder.holdout else None
+    return inside or (Path(item) if Path(item).is_file() else Path(folder.result.data.target) / item)
 
 
 def _picture(item: Path | Member) -> tuple[Image.Image, str]:
@@ -191,8 +191,6 @@ def _picture(item: Path | Member) -> tuple[Image.Image, str]:
 
 
 def _recording(item: Path | Member) -> tuple[Image.Image, str]:
-    from regraft.report import _sound  # the library for signals takes half a second to import
-
     wave, highest = _sound.heard(item)
     return _sound.drawn(wave, highest, SIDE), _sound.uri(wave)
 
