@@ -1,10 +1,13 @@
 """A head for the target's classes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import nn
 
 from regraft.core.config import settings
+from regraft.data.names import shared
 from regraft.edits._base import Edit
 from regraft.features import features
 from regraft.model import Model, Problem
@@ -18,8 +21,9 @@ _USEFUL = 0.9
 class NewHead(Edit):
     """Replace the head by a new one for the target's labels; classes that the source also names may keep its weights.
 
-    Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's
-    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance. The layer
+    Rows are matched by class name (see `names.shared`) when both heads are a single linear layer. A name can lie: by
+    default the source's rows are kept only if, as they are, they tell the labelled target's examples of these classes
+    apart clearly more often than chance. The layer
     of a source of numbers is kept, in the target's units, if it predicts the labelled target better than the mean does.
     """
 
@@ -28,20 +32,31 @@ class NewHead(Edit):
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
-        old, known = model.head, {name: row for row, name in enumerate(model.classes)}
+        old, pairs = model.head, shared(problem.target.train.classes, model.classes)
+        reuse = self.reuse or (self.reuse is None and right(model, pairs, problem) > _enough(len(pairs)))
         model.head = problem.task.build_head(model.backbone.feature_dim)
         before, model.task = model.task, problem.task
         model.classes = problem.target.train.classes
         if isinstance(before, Regression) and isinstance(problem.task, Regression) and self.reuse is not False:
             _carry(model, old, (before, problem.task), problem, bool(self.reuse))
-        shared = [(new, known[name]) for new, name in enumerate(model.classes) if name in known]
-        if self.reuse is not False and shared and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
-            to, of = (list(rows) for rows in zip(*shared, strict=True))
-            if self.reuse or _works(model, old, of, to, problem):
-                with torch.no_grad():
-                    model.head.weight[to] = old.weight[of]
-                    model.head.bias[to] = old.bias[of]
+        if reuse and pairs and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
+            with torch.no_grad():
+                model.head.weight[list(pairs)] = old.weight[list(pairs.values())]
+                model.head.bias[list(pairs)] = old.bias[list(pairs.values())]
         return model
+
+
+def reused(model: Model, problem: Problem) -> str:
+    """What `NewHead` does, by default, with the head of a source ``model``, in words; empty without shared classes."""
+    classes = problem.target.train.classes
+    pairs = shared(classes, model.classes)
+    if not pairs or not isinstance(model.head, nn.Linear):
+        return ""
+    found, names = right(model, pairs, problem), ", ".join(classes[place] for place in pairs)
+    of = f"{len(pairs)} of {len(classes)} classes"
+    if found > _enough(len(pairs)):
+        return f"{of} start from the source's head, which is right on {100 * found:.0f}% of theirs as it is: {names}"
+    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}"
 
 
 def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], problem: Problem, always: bool) -> None:
@@ -60,10 +75,21 @@ def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], p
             model.head.bias.copy_(bias)
 
 
-def _works(model: Model, head: nn.Linear, rows: list[int], labels: list[int], problem: Problem) -> bool:
-    """Whether the source's rows are right twice as often as chance on the labelled target, as they are."""
-    train = problem.target.train
-    x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
+def right(model: Model, pairs: Mapping[int, int], problem: Problem) -> float:
+    """The share of the labelled target's examples of shared classes on which the source's rows are right as they are.
+
+    ``pairs``: rows of the source's classes, by those of the target. 0 where there is nothing to compare.
+    """
+    train, head = problem.target.train, model.head
+    of_these = np.isin(train.labels, list(pairs))
+    if not pairs or not of_these.any() or not isinstance(head, nn.Linear):
+        return 0.0
+    x = np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory))[of_these]
     with torch.no_grad():
-        found = np.array(labels)[head(x.to(head.weight.device))[:, rows].argmax(1).cpu().numpy()]
-    return bool((found == train.labels).mean() > 2 / len(train.classes))
+        scores = head(torch.from_numpy(x).to(head.weight.device))[:, list(pairs.values())].cpu().numpy()
+    return float((np.array(list(pairs))[scores.argmax(1)] == train.labels[of_these]).mean())
+
+
+def _enough(classes: int) -> float:
+    """Twice what chance gives; of few classes, half way from chance to certainty. One alone can prove nothing."""
+    return min(2 / classes, (1 + 1 / classes) / 2) if classes else 1.0
