@@ -231,9 +231,9 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
     if len(options) > 1:
         surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
         found["input chosen by"] = f"{surely}, of {len(options)} conventions"
+    network = backbone.build()
     head = backbone.classifier() if shared(train.classes, backbone.categories) else None
-    model = Model(backbone.build(), head or nn.Identity(), backbone.categories if head else ())
-    return backbone, model, None, found
+    return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
 
 
 def _same_kind(uri: str, kind: str, train: Examples) -> None:

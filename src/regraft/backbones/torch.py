@@ -10,14 +10,17 @@ from torch import nn
 from regraft.backbones import _code
 from regraft.backbones._base import Backbone
 from regraft.backbones._carried import Carried
+from regraft.backbones._channels import with_channels
 from regraft.backbones._foreign import Foreign
 from regraft.backbones._sizes import USUAL, accepted, worth
 from regraft.backbones._tap import Tapped, classifier, output, without_classifier
 from regraft.backbones._weights import CONVENTIONS, carry_all
 from regraft.core.config import settings
 from regraft.core.errors import UserError
+from regraft.data.channels import channels_of
 from regraft.data.examples import Examples
 from regraft.data.images import native_size
+from regraft.preprocessing.images import Images
 
 
 @settings
@@ -53,11 +56,11 @@ class Torch(Foreign):
             raise UserError(f"{self.arch} called without arguments fails ({type(error).__name__}: {error})") from error
         if not isinstance(network, nn.Module):
             raise UserError(f"{self.arch} gives a {type(network).__name__}; it must give a torch.nn.Module")
-        return network.float()
+        return with_channels(network.float(), self.channels) if self.channels > 3 else network.float()
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
         """See `Foreign.without_classifier`."""
-        return without_classifier(network, _pictures(self.pictures.size))
+        return without_classifier(network, self.pictures.sample(2))
 
     @property
     def fixed(self) -> bool:
@@ -65,9 +68,16 @@ class Torch(Foreign):
         return False
 
     def suited(self, examples: Examples) -> Self:
-        """See `Backbone.suited`: the largest size that it takes and the pictures are worth; `conventions` has more."""
+        """See `Backbone.suited`: the largest size that it takes and pictures are worth; grey if it takes no colour."""
         Backbone.suited(self, examples)
-        return replace(self, size=self._sizes(worth(native_size(examples.items)))[-1])
+        most, seen = worth(native_size(examples.items)), replace(self, channels=channels_of(examples.items))
+        try:
+            return replace(seen, size=seen._sizes(most)[-1])
+        except UserError as error:
+            grey = replace(self, channels=1)
+            if seen.channels != 3 or not grey._takes(most):
+                raise error
+            return replace(grey, size=grey._sizes(most)[-1])
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: padding is in the code; normalisation and size are not."""
@@ -79,12 +89,12 @@ class Torch(Foreign):
     @property
     def described(self) -> str:
         """See `Backbone.described`."""
-        return f"{self.pictures.size} pixels, normalised as {self.normalise}"
+        return f"{self.pictures.described}, normalised as {self.normalise}"
 
     def recogniser(self) -> nn.Module | None:
         """See `Backbone.recogniser`: None where the weights file has another classifier, or the network none."""
         network, carried = self._trained()
-        name = classifier(network, _pictures(self.pictures.size))
+        name = classifier(network, self.pictures.sample(2))
         return None if name is None or not carried.recognises else Tapped(network, name, after=True)
 
     def keep(self, folder: Path) -> Self:
@@ -114,25 +124,27 @@ class Torch(Foreign):
                 f"{self.arch} gives the same weights at every call; the model from scratch, which every result is "
                 "compared with, needs random ones: load no weights and set no seed in it"
             )
-        name = classifier(network, _pictures(self.pictures.size))
+        name = classifier(network, self.pictures.sample(2))
         return network, carry_all(network, self.weights, () if name is None else (f"{name}.",))
 
     def _sizes(self, most: int) -> tuple[int, ...]:
+        found = self._takes(most)
+        if not found:
+            output(self.bare(False), self._sample(USUAL[-1]))  # says why not
+        return found
+
+    def _takes(self, most: int) -> tuple[int, ...]:
         network = self.bare(False)
 
         def takes(size: int) -> bool:
             try:
-                output(network, _pictures(size))
+                output(network, self._sample(size))
             except UserError:
                 return False
             return True
 
-        found = accepted(takes, most)
-        if not found:
-            output(network, _pictures(USUAL[-1]))  # says why not
-        return found
+        return accepted(takes, most)
 
-
-def _pictures(size: int) -> torch.Tensor:
-    """Two random ones: what a network of pictures must take."""
-    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    def _sample(self, size: int) -> torch.Tensor:
+        """Two random pictures: what the network must take."""
+        return Images(size=size, channels=self.channels).sample(2)

@@ -13,6 +13,8 @@ from regraft.features import features
 from regraft.model import Model, Problem
 from regraft.tasks.regression import Regression
 
+_NAMED = 10
+"""Names of shared classes that are said, at most."""
 _USEFUL = 0.9
 """Squared error, in variances of the labels, below which a source's numbers are of use; their mean has 1."""
 
@@ -52,7 +54,8 @@ def reused(model: Model, problem: Problem) -> str:
     pairs = shared(classes, model.classes)
     if not pairs or not isinstance(model.head, nn.Linear):
         return ""
-    found, names = right(model, pairs, problem), ", ".join(classes[place] for place in pairs)
+    found, names = right(model, pairs, problem), ", ".join(classes[place] for place in list(pairs)[:_NAMED])
+    names += f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
     of = f"{len(pairs)} of {len(classes)} classes"
     if found > _enough(len(pairs)):
         return f"{of} start from the source's head, which is right on {100 * found:.0f}% of theirs as it is: {names}"
