@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from regraft.commands._source import shown
+
 NET = """
 from torch import nn
 
@@ -30,10 +32,14 @@ def own(tmp_path):
     return code["net"]()
 
 
-def told(forked, folder, *arguments):
-    done = forked(folder, "explain", *arguments, "--json")
+def answer(forked, folder, *arguments):
+    done = forked(folder, *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["source"]
+    return json.loads(done.stdout)
+
+
+def told(forked, folder, *arguments):
+    return answer(forked, folder, "explain", *arguments)["source"]
 
 
 def test_a_source_by_itself(own, forked, shell):
@@ -52,9 +58,9 @@ def test_a_source_by_itself(own, forked, shell):
     assert found["weights"]["classifier"]["names"] == ["7.weight", "7.bias"]
     assert found["weights"]["prefix"] == "module."
     assert found["origin"]["licence"] == "not stated"
-    shown = forked(shell.here, "explain", OWN)
-    assert "7.weight, 7.bias (125 numbers)" in shown.stdout
-    assert "Linear" not in shown.stdout
+    text = shown(found)
+    assert "left behind: 7.weight, 7.bias (125 numbers)" in text
+    assert "Linear" not in text
 
 
 def test_a_source_for_a_target(own, forked, shell):
@@ -91,7 +97,7 @@ def test_what_is_no_source_is_refused(own, source, sentence, forked, shell):
     assert sentence in done.stderr
 
 
-def test_pictures_of_five_channels_go_through_the_main_job(own, shell):
+def test_pictures_of_five_channels_go_through_the_main_job(own, forked, shell):
     """The first convolution of a network of colour is adapted; everything is told in the result and the report."""
     rng = np.random.default_rng(0)
     for place, name in enumerate(("field", "water", "wood")):
@@ -101,7 +107,7 @@ def test_pictures_of_five_channels_go_through_the_main_job(own, shell):
             bands = rng.integers(0, 120, (32, 32, 5)) + 120 * np.isin(np.arange(5), (place, 4 - place))
             np.save(folder / f"{i}.npy", bands.astype(np.uint8))
     plain = ("--target", "target", "--source", OWN, "--shots", 4, "--seeds", 1, "--budget", "1s", "--precision", "fp32")
-    found = shell.json("run", *plain, "--method", "logistic", "--out", "run")
+    found = answer(forked, shell.here, "run", *plain, "--method", "logistic", "--out", "run")
     (source,) = found["sources"]
     assert source["carried"]["resized"]["names"] == ["0.weight"]
     assert "5 channels" in source["understood"]["input"]
@@ -111,5 +117,5 @@ def test_pictures_of_five_channels_go_through_the_main_job(own, shell):
         text = (shell.here / "run" / name).read_text()
         assert "of these resized: 0.weight" in text
         assert "not stated" in text
-    answers = shell.json("predict", "run", "target/water")["predictions"]
+    answers = answer(forked, shell.here, "predict", "run", "target/water")["predictions"]
     assert len(answers) == 9
