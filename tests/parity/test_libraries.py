@@ -22,9 +22,9 @@ OF_TORCHVISION = [  # architecture, pixels, stages
     )),
 ]  # fmt: skip
 OF_TIMM = [
-    ("resnet18", 64), ("vit_tiny_patch16_224", 224), ("mobilenetv3_small_050", 64),
+    ("resnet18", 64), ("mobilenetv3_small_050", 64),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ("efficientnet_b0", 96), ("convnext_atto", 96), ("swin_tiny_patch4_window7_224", 224), ("resnetv2_50", 96),
+        ("efficientnet_b0", 96), ("convnext_atto", 96), ("swin_tiny_patch4_window7_224", 224), ("vit_tiny_patch16_224", 224), ("resnetv2_50", 96),
         ("deit_tiny_distilled_patch16_224", 224), ("inception_v3", 139), ("vgg11_bn", 64),
     )),
 ]  # fmt: skip
@@ -46,9 +46,8 @@ def into_last_linear(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    return found.shape == wanted.shape and torch.allclose(
-        found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max())
-    )
+    near = 1e-5 * float(wanted.abs().max())
+    return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-4, atol=near)
 
 
 @pytest.mark.parametrize(("arch", "size", "stages"), OF_TORCHVISION)
