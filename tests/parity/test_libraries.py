@@ -16,7 +16,7 @@ CIFAR = Path(__file__).parents[2] / "examples" / "networks" / "cifar_resnet.py"
 OF_TORCHVISION = [  # architecture, pixels, stages
     ("resnet18", 64, 9), ("mobilenet_v3_small", 64, 14), ("efficientnet_b0", 64, 18),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ("resnet50", 96, 17), ("vgg16", 64, 13), ("inception_v3", 139, 17), ("mobilenet_v2", 96, 19),
+        ("resnet50", 96, 17), ("vgg16", 64, 13), ("inception_v3", 139, 16), ("mobilenet_v2", 96, 19),
         ("mobilenet_v3_large", 96, 17), ("efficientnet_b3", 96, 28), ("vit_b_16", 224, 1), ("convnext_tiny", 96, 8),
         ("googlenet", 96, 12), ("densenet121", 96, 12), ("swin_t", 96, 1),
     )),
@@ -24,7 +24,8 @@ OF_TORCHVISION = [  # architecture, pixels, stages
 OF_TIMM = [
     ("resnet18", 64), ("mobilenetv3_small_050", 64),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ("efficientnet_b0", 96), ("convnext_atto", 96), ("swin_tiny_patch4_window7_224", 224), ("vit_tiny_patch16_224", 224), ("resnetv2_50", 96),
+        ("efficientnet_b0", 96), ("convnext_atto", 96), ("swin_tiny_patch4_window7_224", 224),
+        ("vit_tiny_patch16_224", 224), ("resnetv2_50", 96),
         ("deit_tiny_distilled_patch16_224", 224), ("inception_v3", 139), ("vgg11_bn", 64),
     )),
 ]  # fmt: skip
