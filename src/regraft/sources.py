@@ -20,9 +20,11 @@ from regraft.core.config import entry
 from regraft.core.errors import UserError, unknown
 from regraft.core.labels import Labels
 from regraft.core.seeding import derive
-from regraft.data.columns import shared
+from regraft.data import columns
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples, noun, together
+from regraft.data.names import shared
+from regraft.edits.new_head import reused
 from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
@@ -241,7 +243,7 @@ def _known(model: Model) -> str:
 def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:
     """The backbone for a source with data, and what was found of how source and target fit."""
     if source.kind == train.kind == "table":
-        both, found = shared(source, train)
+        both, found = columns.shared(source, train)
         return backbone_for(small, both), found
     if source.kind == train.kind == "vector":
         return backbone_for(small, together(source, train)), {}
@@ -260,7 +262,9 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     if len(options) > 1:
         surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
         found["input chosen by"] = f"{surely}, of {len(options)} conventions"
-    return backbone, Model(backbone.build(), nn.Identity(), ()), None, found
+    network = backbone.build()
+    head = backbone.classifier() if shared(train.classes, backbone.categories) else None
+    return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
 
 
 def _same_kind(uri: str, kind: str, train: Examples) -> None:
@@ -278,6 +282,10 @@ def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source
     inference, fast = fastest(model.eval(), dataset, backbone.preprocess, bench, name)
     training, slow = fastest(model.train(), dataset, backbone.preprocess, bench, name)
     model.eval()
+    target = Domain("target", dataset)
+    known = Problem(task_for(train), target, backbone, bench.seed, memory=Memory(inference, bench.cache))
+    heads = bench.journal.once(f"{name}-head", lambda: reused(model, known))
+    found = {**found, "shared classes": heads} if heads else found
     if model.backbone.carried is not None:
         found = {**found, "weights": model.backbone.carried.sentence}
         bench.reporter.say(f"{uri}: {found['weights']}")

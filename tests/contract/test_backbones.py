@@ -275,15 +275,16 @@ class Forged:
         return Path.touch, (self.sentinel,)
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".th", ".safetensors"])
 @pytest.mark.parametrize("form", ["zip", "old", "raw"])
-def test_code_in_a_file_is_not_run(form, tmp_path):
-    sentinel, file = tmp_path / "executed", tmp_path / "w.pth"
+def test_code_in_a_file_is_not_run(form, suffix, tmp_path):
+    sentinel, file = tmp_path / "executed", tmp_path / f"w{suffix}"
     forged = {"weight": torch.ones(2), "extra": Forged(sentinel)}
     if form == "raw":
         file.write_bytes(pickle.dumps(forged))
     else:
         write(file, forged, form == "old")
-    with pytest.raises(UserError, match="could run code"):
+    with pytest.raises(UserError, match="is not a whole safe" if suffix == ".safetensors" else "could run code"):
         read(file)
     assert not sentinel.exists()
     pickle.loads(pickle.dumps(Forged(sentinel)))  # the forgery would work
@@ -309,10 +310,11 @@ def test_a_truncated_file_is_an_error(form, share, tmp_path):
     ("content", "message"),
     [(b"<!DOCTYPE html><html>404</html>", "is not a PyTorch weights file"), (b"PK\x03\x04 but no zip", "not a whole")],
 )
-def test_something_else_is_an_error(content, message, tmp_path):
-    (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        read(tmp_path / "w.pth")
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".th", ".safetensors"])
+def test_something_else_is_an_error(content, message, suffix, tmp_path):
+    (tmp_path / f"w{suffix}").write_bytes(content)
+    with pytest.raises(UserError, match="is not a whole safe" if suffix == ".safetensors" else message):
+        read(tmp_path / f"w{suffix}")
 
 
 def test_missing_files_and_files_without_tensors_are_errors(tmp_path):

@@ -14,7 +14,7 @@ from regraft.edits.fit_head import FitHead
 from regraft.edits.freeze import Freeze
 from regraft.edits.lora import Lora
 from regraft.edits.merge_lora import MergeLora
-from regraft.edits.new_head import NewHead
+from regraft.edits.new_head import NewHead, reused
 from regraft.edits.reset import Reset
 from regraft.edits.set_norm import SetNorm
 from regraft.features import features
@@ -182,3 +182,28 @@ def test_merging_lora_changes_nothing_but_the_shape(toy):
     assert (merged(x) - before).abs().max() < 1e-5
     assert not [name for name, _ in merged.named_modules() if "lora" in name]
     assert merged.backbone.state_dict().keys() == toy.trained.backbone.state_dict().keys()
+
+
+def test_rows_of_shared_classes_are_carried_over_by_name_and_said(toy):
+    """Two of the source's classes are not the target's; names differ in case and number; the rest starts anew."""
+    problem = toy.problem()
+    source = deepcopy(toy.trained)
+    source.classes = ("Ants", "wasp", "CAT", "fox")
+    assert reused(source, problem).startswith("2 of 4 classes start from the source's head, which knows them as it is")
+    assert reused(source, problem).endswith(": ant, cat")
+    model = NewHead().apply(deepcopy(source), problem)
+    for place, kept in enumerate((True, False, True, False)):
+        assert torch.equal(model.head.weight[place], source.head.weight[place]) is kept
+    swapped = deepcopy(source)
+    swapped.classes = ("cats", "wasp", "ant", "fox")  # names that lie
+    assert "of no use" in reused(swapped, problem)
+    fresh = NewHead().apply(swapped, problem)
+    assert not any(torch.equal(fresh.head.weight[i], source.head.weight[j]) for i in range(4) for j in range(4))
+
+
+def test_one_shared_class_proves_nothing(toy):
+    source = deepcopy(toy.trained)
+    source.classes = ("ant", "wasp", "owl", "fox")
+    assert "of no use" in reused(source, toy.problem())
+    source.classes = ("emu", "wasp", "owl", "fox")
+    assert reused(source, toy.problem()) == ""

@@ -35,6 +35,8 @@ class Filed(Backbone):
     """Pixels on a side; None for the network's own, or the largest usual size that it takes."""
     normalise: str = "unit"
     """How pictures are normalised: ``unit``, ``half``, ``byte`` (0 to 255), ``imagenet`` or ``caffe`` (BGR)."""
+    channels: int = 3
+    """Channels of the pictures: 3 for colour, 1 for grey, more for what has more."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How recordings are read, which the network sees as spectrograms; None where it sees pictures."""
     rate: int | None = None
@@ -67,7 +69,7 @@ class Filed(Backbone):
     def pictures(self) -> Images:
         """What the network itself sees."""
         mean, std = ALL_CONVENTIONS[self.normalise]
-        return Images(size=self.size or self.sizes(USUAL[-1])[-1], mean=mean, std=std)
+        return Images(size=self.size or self.sizes(USUAL[-1])[-1], mean=mean, std=std, channels=self.channels)
 
     @property
     def preprocess(self) -> Preprocess:
@@ -91,7 +93,7 @@ class Filed(Backbone):
         """See `Backbone.described`."""
         if self.rate:
             return f"{self.waveform.seconds:g} s at {self.rate} Hz"
-        return f"{heard(self.hears)}{self.pictures.size} pixels, normalised as {self.normalise}"
+        return f"{heard(self.hears)}{self.pictures.described}, normalised as {self.normalise}"
 
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: every normalisation in every size."""

@@ -106,8 +106,11 @@ def _given(x: Tensor) -> tuple[str, str]:
     if not x.is_floating_point():
         return "token numbers", "(batch, length)"
     if x.dim() == 4:
-        return "pictures", "(batch, 3, size, size)"
-    return "waveforms", "(batch, samples): one that takes spectrograms must make them in its first layer"
+        return (
+            "pictures",
+            "(batch, channels, size, size); one that takes spectrograms must make them in its first layer",
+        )
+    return "waveforms", "(batch, samples); one that takes spectrograms must make them in its first layer"
 
 
 def takes(network: nn.Module, x: Tensor) -> bool:

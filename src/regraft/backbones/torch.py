@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from regraft.backbones import _code
 from regraft.backbones._base import Network
 from regraft.backbones._carried import Carried
+from regraft.backbones._channels import with_channels
 from regraft.backbones._decompose import decompose, uncut
 from regraft.backbones._filed import Filed
 from regraft.backbones._own_text import reading
@@ -18,9 +19,11 @@ from regraft.backbones._text import trial
 from regraft.backbones._weights import CONVENTIONS, carry_all
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
+from regraft.data.channels import channels_of
 from regraft.data.examples import Examples
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing._listed import Listed
+from regraft.preprocessing.images import Images
 
 
 @settings
@@ -55,10 +58,14 @@ class Torch(Filed):
         return self.reads or super().preprocess
 
     def suited(self, examples: Examples) -> Self:
-        """See `Filed.suited`; texts are read by the vocabulary beside the weights."""
+        """See `Filed.suited`; grey if it takes no colour. Texts are read by the vocabulary beside the weights."""
         if examples.kind == Listed.kind:
             return replace(self, reads=reading(self.weights, examples))
-        return super().suited(examples)
+        if examples.kind != Images.kind:
+            return super().suited(examples)
+        seen, grey = (replace(self, channels=n) for n in (channels_of(examples.items), 1))
+        able = seen.channels != 3 or seen.taken(USUAL[-1]) or not grey.taken(USUAL[-1])
+        return super(Torch, seen if able else grey).suited(examples)
 
     @property
     def described(self) -> str:
@@ -95,7 +102,8 @@ class Torch(Filed):
         Raises:
             UserError: there is no such code, it was changed since it was saved, or it gives no network.
         """
-        return _code.network(self.arch, self.code)
+        network = _code.network(self.arch, self.code)
+        return with_channels(network, self.channels) if self.channels > 3 else network
 
     def without_classifier(self, network: nn.Module) -> nn.Module:
         """The network with pooled features for outputs."""
@@ -159,9 +167,12 @@ class Torch(Filed):
         Raises:
             UserError: it takes none; says why not.
         """
-        network = self.bare()
-
-        found = accepted(lambda size: takes(network, replace(self, size=size)._inputs), most)
+        found = self.taken(most)
         if not found:
-            output(network, replace(self, size=USUAL[-1])._inputs)
+            output(self.bare(), replace(self, size=USUAL[-1])._inputs)
         return found
+
+    def taken(self, most: int) -> tuple[int, ...]:
+        """The sizes up to ``most`` that it takes; perhaps none."""
+        network = self.bare()
+        return accepted(lambda size: takes(network, replace(self, size=size)._inputs), most)

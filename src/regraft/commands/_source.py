@@ -36,7 +36,7 @@ def explained(uri: str, target: Path | None, label: str, reporter: Reporter) -> 
         return _labelled(uri, Path(rest))
     if target is None:
         return _by_itself(uri)
-    train = read(target, at_least=1, label=label)
+    train = read(target, label=label)
     with TemporaryDirectory() as folder:
         journal = runs.Journal(Path(folder))
         bench = Bench(

@@ -1,24 +1,30 @@
 """A head for the target's classes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import nn
 
 from regraft.core.config import settings
+from regraft.data.names import shared
 from regraft.edits._base import Edit
 from regraft.features import features
 from regraft.model import Model, Problem
 from regraft.tasks.regression import Regression
+
+_NAMED = 10
+"""Names of shared classes that are said, at most."""
 
 
 @settings
 class NewHead(Edit):
     """Replace the head by a new one for the target's labels; classes that the source also names may keep its weights.
 
-    Rows are matched by class name when both heads are a single linear layer. A name can lie: by default the source's
-    rows are kept only if, as they are, they are right on the labelled target clearly more often than chance (for label
-    sets: order examples with a label before those without). The layer of a source of numbers is kept, in the target's
-    units, if it predicts the labelled target better than the mean does.
+    Rows are matched by class name (see `names.shared`) when both heads are a single linear layer. A name can lie: by
+    default the source's rows are kept only if, as they are, they know the labelled target's examples of these classes
+    (see `Task.knows`). The layer of a source of numbers is kept, in the target's units, if it predicts the labelled
+    target better than the mean does.
     """
 
     reuse: bool | None = None
@@ -26,20 +32,32 @@ class NewHead(Edit):
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
-        old, known = model.head, {name: row for row, name in enumerate(model.classes)}
+        old, pairs = model.head, shared(problem.target.train.classes, model.classes)
+        reuse = self.reuse or (self.reuse is None and _works(model, pairs, problem))
         model.head = problem.task.build_head(model.backbone.feature_dim)
         before, model.task = model.task, problem.task
         model.classes = problem.target.train.classes
         if isinstance(before, Regression) and isinstance(problem.task, Regression) and self.reuse is not False:
             _carry(model, old, (before, problem.task), problem, bool(self.reuse))
-        shared = [(new, known[name]) for new, name in enumerate(model.classes) if name in known]
-        if self.reuse is not False and shared and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
-            to, of = (list(rows) for rows in zip(*shared, strict=True))
-            if self.reuse or _works(model, old, of, to, problem):
-                with torch.no_grad():
-                    model.head.weight[to] = old.weight[of]
-                    model.head.bias[to] = old.bias[of]
+        if reuse and pairs and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
+            with torch.no_grad():
+                model.head.weight[list(pairs)] = old.weight[list(pairs.values())]
+                model.head.bias[list(pairs)] = old.bias[list(pairs.values())]
         return model
+
+
+def reused(model: Model, problem: Problem) -> str:
+    """What `NewHead` does, by default, with the head of a source ``model``, in words; empty without shared classes."""
+    classes = problem.target.train.classes
+    pairs = shared(classes, model.classes)
+    if not pairs or not isinstance(model.head, nn.Linear):
+        return ""
+    names = ", ".join(classes[place] for place in list(pairs)[:_NAMED])
+    names += f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    of = f"{len(pairs)} of {len(classes)} {problem.target.train.examples.labelling.many}"
+    if _works(model, pairs, problem):
+        return f"{of} start from the source's head, which knows them as it is: {names}"
+    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}"
 
 
 def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], problem: Problem, always: bool) -> None:
@@ -57,11 +75,16 @@ def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], p
             model.head.bias.copy_(bias)
 
 
-def _works(model: Model, head: nn.Linear, rows: list[int], labels: list[int], problem: Problem) -> bool:
-    """Whether the source's rows say clearly more than chance of the labelled target, as they are."""
-    train = problem.target.train
+def _works(model: Model, pairs: Mapping[int, int], problem: Problem) -> bool:
+    """Whether the source's rows, as they are, say clearly more than chance of the labelled target.
+
+    ``pairs``: rows of the source's classes, by those of the target.
+    """
+    train, head = problem.target.train, model.head
+    if not pairs or not isinstance(head, nn.Linear):
+        return False
     x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
     outputs = np.full((len(train), len(train.classes)), -np.inf)
     with torch.no_grad():
-        outputs[:, labels] = head(x.to(head.weight.device))[:, rows].cpu().numpy()
+        outputs[:, list(pairs)] = head(x.to(head.weight.device))[:, list(pairs.values())].cpu().numpy()
     return problem.task.knows(outputs, train.labels)

@@ -70,8 +70,16 @@ class Classification(Task):
         return np.asarray(one.argmax(1) == other.argmax(1))
 
     def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
-        """Whether the highest output is right twice as often as chance."""
-        return bool((outputs.argmax(1) == targets).mean() > 2 / len(self.classes))
+        """Whether the highest output is right twice as often as chance, on examples of classes that the head can name.
+
+        Of few classes: half way from chance to certainty. One alone proves nothing.
+        """
+        named = np.isfinite(outputs).all(0)
+        count, these = int(named.sum()), named[targets]
+        if not these.any():
+            return False
+        right = (outputs[these].argmax(1) == targets[these]).mean()
+        return bool(right > min(2 / count, (1 + 1 / count) / 2))
 
     def answer(self, prediction: np.ndarray) -> Answer:
         """See `Task.answer`."""
