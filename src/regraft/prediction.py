@@ -16,6 +16,7 @@ from regraft.readers._base import read
 from regraft.readers._read import checked
 from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
+from regraft.tasks._base import Task
 
 Ranked = list[tuple[str, float]]
 Answer = Ranked | float
@@ -32,15 +33,30 @@ def predict_items(
     Raises:
         UserError: a path does not exist, or nothing can be read.
     """
+    task = answering(model)
     dataset, skipped = opened(backbone, given)
-    assert model.task is not None  # every model that is loaded has one
-    found = predict(model, dataset, backbone.preprocess, model.task, detect(device))
+    found = predict(model, dataset, backbone.preprocess, task, detect(device))
     shown = map(str, dataset.examples.items)
-    if model.task.numeric:
+    if task.numeric:
         return list(zip(shown, map(float, found[:, 0]), strict=True)), skipped
     order = np.argsort(-found, axis=1, kind="stable")
     ranked = [[(model.classes[k], float(row[k])) for k in best] for row, best in zip(found, order, strict=True)]
     return list(zip(shown, ranked, strict=True)), skipped
+
+
+def answering(model: Model) -> Task:
+    """What the model answers.
+
+    Raises:
+        UserError: nothing: it learned from unlabelled examples only.
+    """
+    assert model.task is not None  # every model that is loaded has one
+    if not model.task.outputs:
+        raise UserError(
+            "this model has learned without labels and answers nothing; it is a source: "
+            "regraft run --target DIR --source THIS"
+        )
+    return model.task
 
 
 def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:

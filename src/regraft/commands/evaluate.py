@@ -13,6 +13,7 @@ from regraft.data.examples import Examples
 from regraft.data.splits import align_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
+from regraft.prediction import answering
 from regraft.readers._base import read
 from regraft.runtime import detect
 
@@ -40,8 +41,7 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     if options.data is None:
         raise UserError("option 'data' is missing: regraft evaluate RUN --data DIR")
     model, backbone = artifacts.load(options.run)
-    task = model.task
-    assert task is not None  # every model that is loaded has one
+    task = answering(model)
     kind = "regression" if task.numeric else "classification"
     found = read(options.data, at_least=1, label=options.label, task=kind)
     examples = found if task.numeric else align_classes(Examples((), (), (), None, model.classes), found)

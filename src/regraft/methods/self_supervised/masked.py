@@ -24,7 +24,7 @@ class Masked(Method):
     kinds: ClassVar[frozenset[str]] = frozenset({"image", "text"})
     reconstruct: Reconstruct = Reconstruct()
     """How much is hidden."""
-    descent: Descent = Descent(rate=3e-3, batch_size=128, average=0.99)
+    descent: Descent = Descent(rate=3e-3, batch_size=64, average=0.99)
     """How to train; from weights that know something, at a third of the rate."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
