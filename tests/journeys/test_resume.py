@@ -163,7 +163,7 @@ def test_a_report_that_was_not_written_yet(shell, shell_at, uninterrupted):
 @pytest.mark.parametrize("kind", ["data", "unlabeled"])
 def test_training_of_a_source_is_killed(shell, kind):
     """``train`` goes on as ``run`` does."""
-    given = {"data": (), "unlabeled": ("--steps", 60)}[kind]
+    given = {"data": (), "unlabeled": ("--steps", 30)}[kind]
     arguments = (f"--{kind}", shell.data("printed_digits"), *given, "--precision", "fp32")
     whole = shell.json("train", *arguments, "--out", "whole", **OFTEN)
     process = shell.start("train", *arguments, "--out", "part", **OFTEN)
