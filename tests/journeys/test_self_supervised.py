@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import regraft
+from regraft import runs
 from regraft.data.dataset import whole
 from regraft.data.splits import few_shot
 from regraft.features import forward
@@ -31,6 +32,10 @@ def learned(shell, shared, shell_at) -> Path:
     return shared("self-supervised", build)
 
 
+def seen_in(folder: Path) -> frozenset[str]:
+    return runs.seen_by([str(folder)])[str(folder)]
+
+
 def test_a_run_says_what_its_source_learned_from_and_is_judged_on_the_rest(learned, shell):
     told = json.loads((learned / "out.json").read_text())
     assert {name: told[name] for name in ("method", "steps", "examples", "aside")} == {
@@ -48,7 +53,7 @@ def test_a_run_says_what_its_source_learned_from_and_is_judged_on_the_rest(learn
         "--method",
         "logistic",
     )
-    found = shell.json("run", *given, "--seeds", 2, "--steps", 40, "--precision", "fp32", "--out", "run")
+    found = shell.json("run", *given, "--seeds", 1, "--steps", 15, "--precision", "fp32", "--out", "run")
     holdout = json.loads((shell.here / "run" / "evaluation" / "holdout.json").read_text())
     assert len(holdout["ids"]) == sum(found["data"]["holdout"].values()) <= 72
     assert "pictures that a source has learned from are not judged by" in found["data"]["protocol"]
@@ -57,7 +62,7 @@ def test_a_run_says_what_its_source_learned_from_and_is_judged_on_the_rest(learn
     assert "contrastive, 40 steps" in knows
     assert knows in (shell.here / "run" / "report.md").read_text()
     # The kept model has learned from what its source did, and from the labels of this run.
-    seen = [set(json.loads((f / "seen.json").read_text())) for f in (learned / "source", shell.here / "run")]
+    seen = [seen_in(f) for f in (learned / "source", shell.here / "run")]
     assert seen[0] < seen[1] if found["shipped"] == "transfer" else len(seen[1]) == 20
 
 
@@ -66,7 +71,7 @@ def test_it_beats_a_network_that_knows_nothing(learned, shell):
     kept = regraft.load(learned / "source")
     examples = read(shell.data("handwriting"))
     dataset = whole(examples, kept.backbone.preprocess.decode(examples.items))
-    seen = set(json.loads((learned / "source" / "seen.json").read_text()))
+    seen = seen_in(learned / "source")
     judges = np.array([d not in seen for d in examples.digests])
     right = []
     for network in (kept.model.backbone, kept.backbone.build(pretrained=False).eval()):
@@ -89,7 +94,7 @@ def test_what_cannot_be_done_is_refused(learned, shell, forked):
     few = shell.here / "few"
     shutil.copytree(target / "3", few)
     seen = shell.here / "seen"  # a test set of nothing but what the source has learned from
-    known = set(json.loads((source / "seen.json").read_text()))
+    known = seen_in(source)
     examples = read(target)
     for picture in (p for p, d in zip(examples.items, examples.digests, strict=True) if d in known):
         (seen / picture.parent.name).mkdir(parents=True, exist_ok=True)
