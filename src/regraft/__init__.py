@@ -8,6 +8,7 @@ from typing import Any
 
 _PUBLIC = {
     "run": "regraft.api",
+    "train": "regraft.api",
     "load": "regraft.api",
     "Result": "regraft.api",
     "Kept": "regraft.api",

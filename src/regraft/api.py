@@ -10,6 +10,7 @@ import numpy as np
 from regraft import artifacts
 from regraft.backbones._base import Backbone
 from regraft.commands import run as command
+from regraft.commands import train as training
 from regraft.commands._summary import summary
 from regraft.core.config import build
 from regraft.core.progress import Reporter
@@ -96,6 +97,17 @@ def run(
     """
     given = {"target": target, "source": list(sources), "method": list(methods), **options}
     return Result(command.main(build(command.Run, given, "run"), reporter or Reporter()))
+
+
+def train(*, reporter: Reporter | None = None, **options: Any) -> Kept:
+    """Train a source, with labels (``data``) or without (``unlabeled``): see ``regraft train --help`` for the options.
+
+    Its ``folder`` is what ``sources`` of `run` take.
+
+    Raises:
+        UserError: something was asked for that cannot be done; nothing is half-written.
+    """
+    return load(training.main(build(training.Train, options, "train"), reporter or Reporter())["run"])
 
 
 def load(folder: str | Path) -> Kept:

@@ -13,7 +13,7 @@ from regraft.model import Model
 from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
 from regraft.runtime import detect
-from regraft.tasks._base import Answer
+from regraft.tasks._base import Answer, Task
 
 _TOGETHER = {
     "table": ("table", "give a CSV file with the model's columns"),
@@ -32,10 +32,25 @@ def predict_items(
     Raises:
         UserError: a path does not exist, or nothing can be read.
     """
+    task = answering(model)
     dataset, skipped = opened(backbone, given)
+    found = predict(model, dataset, backbone.preprocess, task, detect(device))
+    return list(zip(map(str, dataset.examples.items), map(task.answer, found), strict=True)), skipped
+
+
+def answering(model: Model) -> Task:
+    """What the model answers.
+
+    Raises:
+        UserError: nothing: it learned from unlabelled examples only.
+    """
     assert model.task is not None  # every model that is loaded has one
-    found = predict(model, dataset, backbone.preprocess, model.task, detect(device))
-    return list(zip(map(str, dataset.examples.items), map(model.task.answer, found), strict=True)), skipped
+    if not model.task.outputs:
+        raise UserError(
+            "this model has learned without labels and answers nothing; it is a source: "
+            "regraft run --target DIR --source THIS"
+        )
+    return model.task
 
 
 def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, list[list[str]]]:

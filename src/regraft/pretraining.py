@@ -23,7 +23,7 @@ from regraft.understanding import fastest
 
 LEAST = 32
 """Different examples that there must be."""
-_EPOCHS = 100
+_EPOCHS = 50
 _STEPS = (100, 5000)  # the fewest and the most in that, whatever the number of examples
 _SAFE = 1.5  # views are made and losses computed besides the passes that are measured
 
@@ -81,7 +81,7 @@ class Start:
     def train(self, examples: Examples, steps: int | None, bench: Bench) -> tuple[Model, Backbone, int]:
         """The trained network without a head, its backbone, and the steps that it took.
 
-        Without ``steps`` these are as many as the budget affords, up to a hundred epochs.
+        Without ``steps`` these are as many as the budget affords, up to 50 epochs.
 
         Raises:
             UserError: training broke down.

@@ -79,14 +79,17 @@ def write_text(path: Path, text: str) -> None:
 
 def remember_seen(folder: Path, digests: Iterable[str]) -> None:
     """Write beside a model which examples it learned from, with labels or without, itself or in what it began as."""
-    write_json(folder / SEEN, sorted(set(digests)))
+    write_json(folder / SEEN, {"digests": sorted(set(digests))})
 
 
 def seen_by(sources: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The digests of the examples that each of ``sources`` learned from; of those that are not our own, none."""
-    return {
-        uri: frozenset(json.loads((Path(uri) / SEEN).read_text())) for uri in sources if (Path(uri) / SEEN).is_file()
-    }
+    """The digests of the examples that each of ``sources`` learned from, as far as it says so: models of ours do.
+
+    Raises:
+        UserError: a file was damaged.
+    """
+    files = {uri: Path(uri) / SEEN for uri in sources}
+    return {uri: frozenset(read_json(file)["digests"]) for uri, file in files.items() if file.is_file()}
 
 
 def create(out: Path | None, name: str, options: Mapping[str, Any], verb: str = "run") -> Path:

@@ -250,7 +250,7 @@ def _data(problem: Problem, stream: Stream) -> Dataset:
         Stream.SOURCE: problem.source.train if problem.source else None,
     }[stream.drawn_like]
     if found is None:
-        raise ValueError(f"this problem has no {stream} examples")
+        raise ValueError(f"this problem has no {stream.drawn_like} examples")
     return found
 
 

@@ -23,7 +23,8 @@ EVERY = catalog.names("methods")
 NAMES = [n for n in EVERY if Labels.CLASSES in catalog.find("methods", n).labels]
 NUMERIC = [n for n in EVERY if Labels.NUMBERS in catalog.find("methods", n).labels]
 SETS = [n for n in EVERY if Labels.SETS in catalog.find("methods", n).labels]
-HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED}
+WITHOUT = [n for n in EVERY if not catalog.find("methods", n).labels]
+HANDS = {Stream.SOURCE: Need.SOURCE_DATA, Stream.UNLABELED: Need.UNLABELED, Stream.TWIN: Need.UNLABELED}
 STEPS = 24
 
 
@@ -62,7 +63,7 @@ def transfer(method: Method, problem):
     return training.run(problem.source_model, method.phases(problem), problem)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_phases_are_data(name, toy):
     phases = make(name).phases(toy.problem())
     assert phases
@@ -72,7 +73,7 @@ def test_phases_are_data(name, toy):
         assert to_plain(again) == to_plain(phase)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_phases_share_the_steps(name, toy):
     method = make(name, 40)
     if not method.descends:
@@ -95,21 +96,21 @@ def test_training_is_deterministic_learns_and_leaves_the_source_model_alone(name
     assert toy.accuracy(first) > 0.5  # chance is 0.25
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_another_seed_gives_another_model(name, toy, same):
     method, problem = make(name, 3), toy.problem()
     if method.descends:
         assert not same(transfer(method, problem), transfer(method, replace(problem, seed=1)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_needs_are_declared(name, toy):
     method = make(name)
     streams = frozenset().union(*(phase.needs for phase in method.phases(toy.problem())))
     assert {HANDS[stream] for stream in streams - {Stream.TARGET}} <= method.needs
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_only_declared_streams_are_read(name, toy, monkeypatch):
     """Without what it does not need a method trains all the same; its batches carry only the labels it may see."""
     method, problem = make(name, 3), toy.problem()
@@ -127,7 +128,9 @@ def test_only_declared_streams_are_read(name, toy, monkeypatch):
 
     monkeypatch.setattr(Feed, "batch", watch)
     transfer(method, replace(problem, target=replace(problem.target, validation=None)))
-    assert all(withheld is (stream is Stream.UNLABELED) for stream, all_ in seen.items() for withheld in all_)
+    assert all(
+        withheld is (stream.drawn_like is Stream.UNLABELED) for stream, all_ in seen.items() for withheld in all_
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if Need.SOURCE_DATA in catalog.find("methods", n).needs])
@@ -137,7 +140,7 @@ def test_a_missing_source_is_an_error(name, toy):
         transfer(make(name), problem)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if Need.UNLABELED in catalog.find("methods", n).needs])
+@pytest.mark.parametrize("name", [n for n in EVERY if Need.UNLABELED in catalog.find("methods", n).needs])
 def test_labels_that_a_method_must_not_see_are_absent(name, toy):
     problem = toy.problem()
     with pytest.raises(ValueError, match="no labels"):
@@ -185,9 +188,22 @@ def test_gradual_ends_with_everything_free_and_starts_with_the_head(toy):
 
 
 def test_every_method_says_what_it_predicts():
-    assert set(NAMES) | set(NUMERIC) == set(EVERY)
-    assert set(EVERY) - set(NUMERIC) == {"logistic", "svm"}
-    assert set(EVERY) - set(SETS) == {"ridge"}
+    assert set(NAMES) | set(NUMERIC) | set(WITHOUT) == set(EVERY)
+    assert set(EVERY) - set(NUMERIC) - set(WITHOUT) == {"logistic", "svm"}
+    assert set(EVERY) - set(SETS) - set(WITHOUT) == {"ridge"}
+    assert WITHOUT == ["contrastive", "masked"]
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_without_labels_the_backbone_learns_from_unlabelled_examples_only(name, toy, same):
+    """No label is there to read; equal seeds give equal weights, and the head is left as it was."""
+    problem, method = toy.problem(), make(name, 6)
+    blind = replace(problem.target, train=problem.target.unlabeled, validation=None)
+    first, second = (transfer(method, replace(problem, target=blind, source=None)) for _ in range(2))
+    assert same(first, second)
+    assert same(first.head, problem.source_model.head)
+    moved = zip(first.backbone.parameters(), problem.source_model.backbone.parameters(), strict=True)
+    assert all(not torch.equal(a, b) for a, b in moved)
 
 
 @pytest.mark.parametrize("name", NUMERIC)

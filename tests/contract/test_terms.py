@@ -20,7 +20,7 @@ IDS = [f"{type(t).__name__}-{i}" for i, t in enumerate(TERMS)]
 
 def batches(problem, count: int = 12) -> dict[Stream, Batch]:
     data = {Stream.TARGET: problem.target.train, Stream.UNLABELED: problem.target.unlabeled}
-    data |= {Stream.SOURCE: problem.source.train}
+    data |= {Stream.SOURCE: problem.source.train, Stream.TWIN: problem.target.unlabeled}
     feeds = {s: Feed(d, s, 0, problem.backbone.preprocess, Runtime()).vary(count, None, None) for s, d in data.items()}
     return {stream: feed.batch(0) for stream, feed in feeds.items()}
 

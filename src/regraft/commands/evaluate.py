@@ -12,6 +12,7 @@ from regraft.data.decoding import decoded
 from regraft.data.splits import in_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
+from regraft.prediction import answering
 from regraft.readers._base import kind_as, read
 from regraft.runtime import detect
 
@@ -39,8 +40,7 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     if options.data is None:
         raise UserError("option 'data' is missing: regraft evaluate RUN --data DIR")
     model, backbone = artifacts.load(options.run)
-    task = model.task
-    assert task is not None  # every model that is loaded has one
+    task = answering(model)
     like = kind_as(options.data, backbone.preprocess.kind)
     found = read(options.data, at_least=1, label=options.label, task=task.labels.task, kind=like)
     examples = in_classes(found, model.classes)

@@ -48,7 +48,7 @@ class Train:
     method: str = ""
     """With --unlabeled, contrastive or masked; without it, masked for texts and contrastive for the rest."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """With --unlabeled, steps of the descent; without it, as many as the budget affords, up to 100 epochs."""
+    """With --unlabeled, steps of the descent; without it, as many as the budget affords, up to 50 epochs."""
     budget: str = "220s"
     """With --unlabeled, time that the training may take: 90s, 10m, 2h; 'none' for no limit."""
     aside: Annotated[float, Field(ge=0, le=0.9)] = 0.0
@@ -128,11 +128,10 @@ def _begin(options: Train) -> tuple[Path, Train, Examples]:
         runs.only_resumes(to_plain(options), to_plain(Train()))
         folder, options = options.resume, build(Train, runs.options_of(options.resume), "train")
         return folder, options, _read(options)
-    if (options.data is None) == (options.unlabeled is None):
-        raise UserError(
-            "one of the options 'data' and 'unlabeled' is "
-            f"{'missing' if options.data is None else 'too many'}: regraft train --data DIR, or --unlabeled DIR"
-        )
+    if options.data is None and options.unlabeled is None:
+        raise UserError("option 'data' is missing: regraft train --data DIR --backbone small; or --unlabeled DIR")
+    if options.data is not None and options.unlabeled is not None:
+        raise UserError("the options 'data' and 'unlabeled' exclude each other; go on from one training with --source")
     detect(options.device, options.precision)
     seconds_of(options.budget)
     _only_unlabelled(options)

@@ -21,8 +21,8 @@ class Contrast(Term):
     Reference: Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
     """
 
-    temperature: Annotated[float, Field(gt=0)] = 0.5
-    """Divides the cosines: lower looks at the nearest of the others only."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Divides the cosines. Lower ones push the nearest away hardest: of few classes, those of the same class."""
     width: Annotated[int, Field(ge=1)] = 128
     """Numbers that the perceptron makes of the features."""
 

@@ -86,12 +86,9 @@ class _Pixels(_Hiding):
 class _Tokens(_Hiding):
     def __init__(self, share: float, model: Model, text: Text, seed: int) -> None:
         super().__init__(share, seed)
-        tables = [m for m in model.backbone.modules() if isinstance(m, nn.Embedding)]
-        device = next(model.backbone.parameters()).device
-        with torch.no_grad(), unpooled(model.backbone):
-            width = model.backbone(text.sample(1).to(device)).shape[-1]
-        self.table = [max(tables, key=lambda m: m.num_embeddings)]  # a list: its weights are the backbone's
-        size, depth = self.table[0].weight.shape
+        width, table = _entered(model, text)
+        self.table = [table]  # a list: its weights are the backbone's
+        size, depth = table.weight.shape
         self.layer = nn.Sequential(nn.Linear(width, depth), nn.GELU(), nn.LayerNorm(depth))
         self.bias = nn.Parameter(torch.zeros(size))
         self.stands_for_hidden, self.special = text.stands_for_hidden, torch.tensor(text.special, dtype=torch.int64)
@@ -108,3 +105,17 @@ class _Tokens(_Hiding):
             states = round_.model.backbone(given)[hidden]
         scores = F.linear(self.layer(states.float()), self.table[0].weight, self.bias)
         return F.cross_entropy(scores, tokens[hidden], reduction="sum") / max(1, len(states))
+
+
+def _entered(model: Model, text: Text) -> tuple[int, nn.Embedding]:
+    """Numbers in the state of a token, and the embeddings of tokens: those that a text meets first."""
+    met: list[nn.Embedding] = []
+    tables = [m for m in model.backbone.modules() if isinstance(m, nn.Embedding)]
+    hooks = [m.register_forward_pre_hook(lambda module, _: met.append(module)) for m in tables]
+    try:
+        with torch.no_grad(), unpooled(model.backbone):
+            states = model.backbone(text.sample(1).to(next(model.backbone.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return states.shape[-1], met[0]

@@ -25,11 +25,11 @@ class Contrastive(Method):
     kinds: ClassVar[frozenset[str]] = frozenset({"image", "audio", "text"})
     cost: ClassVar[float] = 2.0
     temperature: float | None = None
-    """Of `Contrast`; None: 0.5, and 0.05 for texts, as in the papers."""
-    descent: Descent = Descent(rate=3e-3, batch_size=128, average=0.99)
+    """Of `Contrast`; None: 1, and 0.05 for texts, as in the paper on these."""
+    descent: Descent = Descent(rate=3e-3, batch_size=64, average=0.99)
     """How to train; from weights that know something, at a third of the rate."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        usual = 0.05 if problem.backbone.preprocess.kind == "text" else 0.5
+        usual = 0.05 if problem.backbone.preprocess.kind == "text" else 1.0
         return learning(Contrast(temperature=self.temperature or usual), self.descent, problem)

@@ -1,6 +1,8 @@
 """Masked modelling: predict the hidden part of an example from the rest."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.core.labels import Labels
@@ -23,11 +25,11 @@ class Masked(Method):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.UNLABELED})
     labels: ClassVar[frozenset[Labels]] = frozenset()
     kinds: ClassVar[frozenset[str]] = frozenset({"image", "text"})
-    reconstruct: Reconstruct = Reconstruct()
-    """How much is hidden."""
-    descent: Descent = Descent(rate=3e-3, batch_size=128, average=0.99)
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How much is hidden; None: half of a picture, 15% of a text."""
+    descent: Descent = Descent(rate=3e-3, batch_size=64, average=0.99)
     """How to train; from weights that know something, at a third of the rate."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        return learning(self.reconstruct, self.descent, problem)
+        return learning(Reconstruct(share=self.share), self.descent, problem)
