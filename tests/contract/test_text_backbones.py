@@ -175,6 +175,19 @@ def test_a_frozen_prefix_runs_once_and_changes_no_weight(backbone, examples, met
         assert (one - two).abs().max() < 1e-4, name
 
 
+def test_low_rank_updates_reach_every_layer(backbone, examples):
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    if not isinstance(backbone, Hf) or not backbone.arch.endswith(("bert0", "gpt20")):
+        pytest.skip("two families stand for all: linear layers, and those of GPT-2, which stand the other way round")
+    dataset = whole(examples, backbone.preprocess.decode(TEXTS))
+    problem = Problem(Classification(classes=("a", "b")), Domain("target", dataset), backbone, seed=0)
+    start = Model(made(backbone), nn.Identity(), ())
+    found = run(start, entry("methods", "lora").with_steps(3).phases(problem), problem)
+    assert found.backbone.state_dict().keys() == start.backbone.state_dict().keys()
+    for one, two in zip(found.backbone.stages[1:], start.backbone.stages[1:], strict=True):
+        assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
 def test_texts_as_long_as_there_are_positions(backbone, examples):
     long = replace(examples, items=tuple(" ".join([text] * 40) for text in TEXTS))
     suited = backbone.suited(long)
