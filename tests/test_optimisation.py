@@ -51,6 +51,15 @@ def test_rates_fall_with_the_distance_from_the_head(toy):
         assert [id(p) for p in group["params"]] == [id(p) for p in block.parameters()]
 
 
+@pytest.mark.parametrize(("tempo", "keep", "factors"), [(0.1, None, [0.1, 1]), (30, None, [30, 30]), (30, 0.0, [1])])
+def test_a_head_keeps_up_with_a_fast_network_and_not_with_a_slow_one(toy, tempo, keep, factors):
+    model = Freeze(keep=keep).apply(toy.fresh(), toy.problem())
+    model.backbone.tempo = tempo
+    optimizer = build(model, nn.Module(), Descent())
+    assert sorted({group["factor"] for group in optimizer.param_groups}) == sorted(set(factors))
+    assert optimizer.param_groups[-1]["factor"] == factors[-1]
+
+
 def test_rates_keep_their_depth_when_blocks_are_frozen(toy):
     options = Descent(rate=1.0, layer_decay=0.5)
     model = Freeze(keep=0.34).apply(toy.fresh(), toy.problem())

@@ -58,7 +58,8 @@ def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optim
         UserError: an optimiser of another name.
     """
     depths, tempo = model.depth_groups(), model.backbone.tempo
-    head = options.head_factor * max(1.0, tempo)  # what must learn fast gives small features
+    # What must learn fast gives small features; a head that learns alone has a rate of its own.
+    head = options.head_factor * (max(1.0, tempo) if any(depths[:-1]) else 1.0)
     groups = []
     for depth, parameters in enumerate(depths):
         last = depth == len(depths) - 1

@@ -105,8 +105,8 @@ def check(uri: str) -> None:
         raise UserError(f"source {uri!r}: there is no weights file {weights!r}; check the path")
 
 
-def try_out(uri: str, small: str, train: Examples) -> None:
-    """Refuse what cannot be opened, in a few seconds and leaving nothing behind; ``small`` as in `open_source`.
+def try_out(uri: str, small: str, train: Examples, vocabulary: str = "source") -> None:
+    """Refuse what cannot be opened, in a few seconds and leaving nothing behind; other options as in `open_source`.
 
     Raises:
         UserError: data that cannot be read or are of another kind, an unknown architecture, weights that belong to
@@ -114,15 +114,19 @@ def try_out(uri: str, small: str, train: Examples) -> None:
     """
     kind, _, rest = uri.partition(":")
     if Path(uri).is_dir():
-        preprocess = artifacts.load(Path(uri))[1].preprocess
-        _same_kind(uri, preprocess.kind, train)
-        preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
+        backbone = artifacts.load(Path(uri))[1]
+        _same_kind(uri, backbone.preprocess.kind, train)
+        backbone.preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
     elif kind == "data":
         source = _read(Path(rest), train)
         _same_kind(uri, source.kind, train)
-        _suited(small, source, train)[0].build(pretrained=False)
+        backbone = _suited(small, source, train)[0]
+        backbone.build(pretrained=False)
     else:
-        backbone_for(uri, train).build()
+        backbone = backbone_for(uri, train)
+        backbone.build()
+    if vocabulary != "source" and backbone.vocabulary:
+        backbone.respelled(train, keep=vocabulary == "both")
 
 
 def open_source(uri: str, train: Examples, small: str, bench: Bench, vocabulary: str = "source") -> Source:

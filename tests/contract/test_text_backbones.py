@@ -1,5 +1,7 @@
 """Laws of text networks: padding changes nothing, features are the library's own, what is saved needs nothing else."""
 
+import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +175,19 @@ def test_a_frozen_prefix_runs_once_and_changes_no_weight(backbone, examples, met
         assert (one - two).abs().max() < 1e-4, name
 
 
+def test_low_rank_updates_reach_every_layer(backbone, examples):
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    if not isinstance(backbone, Hf) or not backbone.arch.endswith(("bert0", "gpt20")):
+        pytest.skip("two families stand for all: linear layers, and those of GPT-2, which stand the other way round")
+    dataset = whole(examples, backbone.preprocess.decode(TEXTS))
+    problem = Problem(Classification(classes=("a", "b")), Domain("target", dataset), backbone, seed=0)
+    start = Model(made(backbone), nn.Identity(), ())
+    found = run(start, entry("methods", "lora").with_steps(3).phases(problem), problem)
+    assert found.backbone.state_dict().keys() == start.backbone.state_dict().keys()
+    for one, two in zip(found.backbone.stages[1:], start.backbone.stages[1:], strict=True):
+        assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
 def test_texts_as_long_as_there_are_positions(backbone, examples):
     long = replace(examples, items=tuple(" ".join([text] * 40) for text in TEXTS))
     suited = backbone.suited(long)
@@ -208,8 +223,10 @@ def test_options_round_trip(backbone):
     assert build(type(backbone), plain) == backbone
 
 
-def test_transformers_learn_at_a_smaller_rate(backbone):
-    assert made(backbone).tempo == (0.1 if isinstance(backbone, Hf) else 1.0)
+def test_transformers_learn_at_a_smaller_rate_and_word_vectors_at_a_larger(backbone):
+    assert made(backbone).tempo == {Hf: 0.1, Small: 1.0, Glove: 30.0}[type(backbone)]
+    if isinstance(backbone, Glove):
+        assert backbone.build(pretrained=False).tempo == 10.0
 
 
 def test_pictures_are_refused(backbone, examples):
@@ -238,6 +255,69 @@ def test_a_hub_that_cannot_be_reached(examples, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=r"is not on this machine .* name that: hf:path/to/folder"):
         Hf(arch="somebody/some-network").suited(examples)
+
+
+class _Runs:
+    """What a pickle makes of this runs code."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def carrying_code(root: Path) -> None:
+    (root / "model.safetensors").unlink()
+    (root / "pytorch_model.bin").write_bytes(pickle.dumps({"x": _Runs(root / "ran")}))
+
+
+def of_another_depth(root: Path) -> None:
+    config = json.loads((root / "config.json").read_text())
+    (root / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 9}))
+
+
+def of_another_width(root: Path) -> None:
+    config = json.loads((root / "config.json").read_text())
+    (root / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+
+
+def naming_its_own_code(root: Path) -> None:
+    config = json.loads((root / "config.json").read_text())
+    named = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (root / "config.json").write_text(json.dumps(config | named))
+    (root / "own.py").write_text(f"open({str(root / 'ran')!r}, 'w')")
+
+
+def of_pictures(root: Path) -> None:
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    transformers.AutoModel.from_config(transformers.ViTConfig(image_size=32, **shape)).save_pretrained(root)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (carrying_code, "hold more than plain tensors, and loading them could run code in them; ask their author"),
+        (of_another_depth, r"they lack 96 tensors, the first 'encoder.layer.3.*; bring the two files"),
+        (of_another_width, "its weights have other shapes than its config.json says"),
+        (naming_its_own_code, "contains custom code which must be executed"),
+        (of_pictures, "is no network of text but a vit; give another source"),
+        (lambda root: (root / "model.safetensors").unlink(), "no file named model.safetensors"),
+        (lambda root: (root / "model.safetensors").write_bytes(b"12"), "is not a network that transformers can read"),
+        (lambda root: (root / "tokenizer.json").write_text("{"), "there is no tokenizer in the folder"),
+    ],
+)
+def test_folders_that_are_spoiled(spoil, message, tmp_path, examples):
+    root = folder_of("bert", tmp_path)
+    spoil(root)
+    with pytest.raises(UserError, match=message):
+        Hf(arch=str(root)).suited(examples).build()
+    assert not (root / "ran").exists()
+
+
+def test_a_pool_that_does_not_exist(tmp_path, examples):
+    with pytest.raises(UserError, match=r"option 'pool' of hf is 'first'; choose auto, mean or last"):
+        Hf(arch=str(folder_of("bert", tmp_path)), pool="first").suited(examples).build()
 
 
 @pytest.mark.parametrize("header", ["", "13 12\n"])

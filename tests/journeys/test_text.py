@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def test_a_model_of_text_is_evaluated_and_is_a_source(told, shell):
     assert found["examples"] == 120
     assert found["metrics"]["accuracy"]["mean"] > 0.9
     given = ("--target", told / "messages.csv", "--label", "topic", "--source", told / "run", "--method", "logistic")
-    again = shell.json("run", *given, "--shots", 2, "--seeds", 1, "--budget", "1s", "--out", "again")
+    plain = ("--shots", 2, "--seeds", 1, "--budget", "1s", "--vocabulary", "both", "--out", "again")
+    again = shell.json("run", *given, *plain)
     assert again["finalist"]["source"] == str(told / "run")
+    assert re.fullmatch(r"\d+ tokens carried over, \d+ new, 0 left", again["sources"][0]["understood"]["vocabulary"])
 
 
 @pytest.mark.parametrize(

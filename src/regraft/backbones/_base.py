@@ -23,8 +23,8 @@ class Network(nn.Module):
 
     Because a stage's output is all that the next one sees, the activations after any stage can be remembered and
     training resumed from there (``start``). A network that cannot be cut is one stage; its ``blocks`` still say which
-    parameters lie deeper. ``tempo``: factor on its learning rates, and on the head's if it is above 1. ``carried``:
-    what a weights file gave to it, None where its weights came from elsewhere.
+    parameters lie deeper. ``tempo``: factor on its learning rates; above 1, also on that of a head learning with it.
+    ``carried``: what a weights file gave to it, None where its weights came from elsewhere.
     """
 
     carried: Carried | None = None

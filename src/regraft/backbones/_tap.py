@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from regraft.core.errors import UserError
 
+_MAKES = "one that takes spectrograms must make them in its first layer"
+
 
 class Tapped(nn.Module):
     """A network of which what goes into the layer ``name`` is the output; or, with ``after``, what comes out of it."""
@@ -106,11 +108,8 @@ def _given(x: Tensor) -> tuple[str, str]:
     if not x.is_floating_point():
         return "token numbers", "(batch, length)"
     if x.dim() == 4:
-        return (
-            "pictures",
-            "(batch, channels, size, size); one that takes spectrograms must make them in its first layer",
-        )
-    return "waveforms", "(batch, samples); one that takes spectrograms must make them in its first layer"
+        return "pictures", f"(batch, channels, size, size); {_MAKES}"
+    return "waveforms", f"(batch, samples); {_MAKES}"
 
 
 def takes(network: nn.Module, x: Tensor) -> bool:

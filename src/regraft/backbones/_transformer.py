@@ -191,7 +191,7 @@ def _of_slots(module: nn.Module) -> bool:
 
 def _inputs(network: Any, tokens: Tensor) -> dict[str, Tensor]:
     """What the library's networks take: an unused number where a text has ended, and a mask."""
-    pad = getattr(network.config, "pad_token_id", None) or 0
+    pad = max(0, getattr(network.config, "pad_token_id", None) or 0)
     mask = inside(tokens)
     return {"input_ids": torch.where(mask, tokens, pad), "attention_mask": mask.long()}
 

@@ -129,7 +129,7 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
     refuse(*at_hand, labels=data.train.labelling)
     backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
-        try_out(uri, options.backbone, data.train)
+        try_out(uri, options.backbone, data.train, options.vocabulary)
     return runtime, data
 
 

@@ -7,6 +7,9 @@ from regraft.core.errors import CandidateError, UserError
 from regraft.edits._base import Edit
 from regraft.model import Model, Problem
 
+_TURNED = "Conv1D"
+"""The linear layer of GPT-2 in transformers, whose weights stand the other way round."""
+
 
 @settings
 class Lora(Edit):
@@ -35,7 +38,10 @@ class Lora(Edit):
         names = [name for name, layer in model.backbone.named_modules() if _adaptable(layer)]
         if not names:
             raise CandidateError("method 'lora' found no linear layer or ungrouped convolution in this backbone")
-        config = LoraConfig(r=self.rank, lora_alpha=int(self.scale * self.rank), target_modules=names)
+        turned = any(type(model.backbone.get_submodule(name)).__name__ == _TURNED for name in names)
+        config = LoraConfig(
+            r=self.rank, lora_alpha=int(self.scale * self.rank), target_modules=names, fan_in_fan_out=turned
+        )
         model.backbone.requires_grad_(False)
         inject_adapter_in_model(config, model.backbone)
         model.head.requires_grad_(True)
@@ -43,4 +49,6 @@ class Lora(Edit):
 
 
 def _adaptable(layer: nn.Module) -> bool:
+    if type(layer).__name__ == _TURNED:
+        return True
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
