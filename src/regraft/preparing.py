@@ -1,6 +1,6 @@
 """Step 1: read the target and set the holdout aside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
-from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
+from regraft.data.splits import align_classes, conflicts, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import read
 
 
@@ -48,6 +48,8 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
     examples = read(request.target, label=request.label, task=request.task)
     train, holdout, duplicates, protocol = _divide(examples, request)
+    if request.test is None:  # with a test set, taking out what is in it says so
+        examples = replace(examples, notes=(*examples.notes, *_contradictions(examples)))
     unlabeled = read(request.unlabeled, labelled=False, label=request.label) if request.unlabeled else None
     _tell(examples, duplicates, reporter)
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
@@ -67,6 +69,16 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         "protocol": protocol,
     }
     return Prepared(train, holdout, unlabeled, facts)
+
+
+def _contradictions(examples: Examples) -> list[str]:
+    clashes = conflicts(examples)
+    if not clashes:
+        return []
+    first = " and ".join(clashes[0][:2])
+    return [
+        f"{len(clashes)} {examples.noun}s are there with different labels, the first: {first}; correct or remove them"
+    ]
 
 
 def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:
