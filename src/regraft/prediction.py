@@ -7,7 +7,7 @@ from pathlib import Path
 from regraft.backbones._base import Backbone
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset, whole
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, noun
 from regraft.evaluation import predict
 from regraft.model import Model
 from regraft.readers._base import read
@@ -47,13 +47,11 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
     skipped = [[str(s.path), s.reason] for part in parts for s in part.skipped]
     strange = next((part for part in parts if len(part) and part.kind != kind), None)
     if strange is not None:
-        reads = {"image": "pictures", "audio": "recordings", "table": "tables"}.get(kind, kind)
-        raise UserError(f"the model reads {reads}, but these are {strange.noun}s: {strange.items[0]}")
+        raise UserError(f"the model reads {noun(kind)}s, but these are {strange.noun}s: {strange.items[0]}")
     items = tuple(item for part in parts for item in part.items)
     if not items:
         first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
-        noun = Examples((), (), (), None, (), kind=kind).noun
-        raise UserError(f"none of the paths is a readable {noun}{first}")
+        raise UserError(f"none of the paths is a readable {noun(kind)}{first}")
     ids = tuple(map(str, range(len(items))))
     flat = Examples(ids, tuple(d for part in parts for d in part.digests), items, None, (), kind=kind)
     return whole(flat, backbone.preprocess.decode(items)), skipped

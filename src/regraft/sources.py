@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data.columns import shared
 from regraft.data.dataset import Dataset, Domain
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, noun
 from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
@@ -231,8 +231,7 @@ def _of_library(uri: str, train: Examples, bench: Bench) -> Opened:
 
 def _same_kind(uri: str, kind: str, train: Examples) -> None:
     if kind != train.kind:
-        known = replace(train.take([]), kind=kind).noun
-        raise UserError(f"source {uri!r} knows {known}s, but the target holds {train.noun}s; give another source")
+        raise UserError(f"source {uri!r} knows {noun(kind)}s, but the target holds {train.noun}s; give another source")
 
 
 def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:

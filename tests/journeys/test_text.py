@@ -125,4 +125,4 @@ def test_bad_sources_of_text(told, shell, given, message):
 def test_pictures_for_a_model_of_text(told, shell):
     done = shell("predict", told / "run", shell.data("handwriting"))
     assert done.returncode == 2
-    assert "the model reads text, but these are pictures" in done.stderr
+    assert "the model reads texts, but these are pictures" in done.stderr

@@ -17,6 +17,11 @@ from regraft.data._strata import sizes
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO", "PCX", "DDS")
 
 
+def noun(kind: str) -> str:
+    """What one example of a kind is called."""
+    return {"image": "picture", "audio": "recording", "table": "row"}.get(kind, kind)
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A file that is not among the examples, and why, in words that follow the file's name."""
@@ -71,7 +76,7 @@ class Examples:
     @property
     def noun(self) -> str:
         """What one example is called."""
-        return {"image": "picture", "audio": "recording", "table": "row"}.get(self.kind, self.kind)
+        return noun(self.kind)
 
     @property
     def numeric(self) -> bool:

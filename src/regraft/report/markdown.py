@@ -75,7 +75,7 @@ def _mistakes(contents: Contents) -> list[str]:
         "## Where it errs" if contents.pairs or contents.confusion else "", _drawing(contents.confusion),
         _table(contents.pairs),
         "## Examples" if contents.groups else "", *(_group(group) for group in contents.groups),
-        "Some pictures could not be read any more and are left out." if contents.missing else "",
+        "Some examples could not be read any more and are left out." if contents.missing else "",
     ]  # fmt: skip
 
 

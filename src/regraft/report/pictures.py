@@ -33,6 +33,8 @@ class Example:
     scratch: str
     sure: float
     thumbnail: Image.Image | None
+    sound: str = ""
+    """A recording as a data URI."""
 
     @property
     def uri(self) -> str:
@@ -62,7 +64,7 @@ class Group:
 
     @property
     def drawn(self) -> bool:
-        """Whether the examples are pictures."""
+        """Whether the examples are shown as pictures."""
         return any(one.thumbnail is not None for one in self.examples)
 
     @property
@@ -154,30 +156,41 @@ def _spread(truth: np.ndarray, members: np.ndarray, key: np.ndarray) -> Iterator
 
 
 def _example(told: _Told, index: int) -> Example | None:
-    assert told.folder.holdout is not None
-    kind, item = told.folder.holdout.kind, told.folder.holdout.items[index]
-    thumbnail = _thumbnail(told.folder, item) if kind == "image" else None
-    if kind == "image" and thumbnail is None:
-        return None
-    scratch = "" if told.theirs is None else str(told.theirs.said[index])
-    item, ours = Path(item).name if kind == "audio" else item, told.ours
-    return Example(item, str(told.truth[index]), str(ours.said[index]), scratch, float(ours.sure[index]), thumbnail)
-
-
-def _thumbnail(folder: Folder, path: str) -> Image.Image | None:
-    """The picture square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
-    for file in (Path(path), Path(folder.result.data.target) / path):
+    folder = told.folder
+    assert folder.holdout is not None
+    item, thumbnail, sound = folder.holdout.items[index], None, ""
+    if folder.holdout.kind in ("image", "audio"):
         try:
-            side = native_size([file])
-            pixels = decode([file], min(side, SIDE))[0]
-        except (UserError, OSError, ValueError):
-            continue
-        if side > SIDE // 2:
-            return Image.fromarray(pixels)
-        tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
-        tiny.info["enlarged"] = True
-        return tiny
-    return None
+            show = _picture if folder.holdout.kind == "image" else _recording
+            thumbnail, sound = show(_found(folder, item))
+        except (UserError, OSError, ValueError):  # it moved away, or was changed
+            return None
+    scratch, ours = "" if told.theirs is None else str(told.theirs.said[index]), told.ours
+    true, answer, sure = str(told.truth[index]), str(ours.said[index]), float(ours.sure[index])
+    return Example(item, true, answer, scratch, sure, thumbnail, sound)
+
+
+def _found(folder: Folder, item: str) -> Path:
+    """The file, which may have moved together with the target."""
+    return Path(item) if Path(item).is_file() else Path(folder.result.data.target) / item
+
+
+def _picture(file: Path) -> tuple[Image.Image, str]:
+    """Square at ``SIDE`` pixels; a tiny one in whole pixels, so that it can be seen what the model saw."""
+    side = native_size([file])
+    pixels = decode([file], min(side, SIDE))[0]
+    if side > SIDE // 2:
+        return Image.fromarray(pixels), ""
+    tiny = Image.fromarray(pixels).resize((side * (SIDE // side),) * 2, Image.Resampling.NEAREST)
+    tiny.info["enlarged"] = True
+    return tiny, ""
+
+
+def _recording(file: Path) -> tuple[Image.Image, str]:
+    from regraft.report import _sound  # the library for signals takes half a second to import
+
+    wave, highest = _sound.heard(file)
+    return _sound.drawn(wave, highest, SIDE), _sound.uri(wave)
 
 
 def sheet(group: Group) -> bytes:

@@ -1,5 +1,6 @@
 """The report's tables and facts as text; a cell may carry a small drawing."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,12 @@ def seconds(given: float | None) -> str:
 
 def label(source: str, method: str) -> str:
     """A method by its name and what it started from."""
-    return f"{method} from {source}" if source else method
+    return f"{method} from {short(source)}" if source else method
+
+
+def short(source: str) -> str:
+    """A source with no more than one folder of each of its files; the table of sources has all."""
+    return re.sub(r"(^|[:@])/?([^/@:]+/)+(?=[^/@]+/[^/@]+/?(@|$))", r"\1…/", source)
 
 
 def metrics(folder: Folder) -> Table | None:
@@ -99,7 +105,7 @@ def ranking(folder: Folder) -> Table | None:
     tied = {entry.rank for entry in entries if sum(other.rank == entry.rank for other in entries) > 1}
     scales = {name: _scale([entry.scores[name] for entry in entries if name in entry.scores]) for name in names}
     for entry in entries:
-        cells = [Cell(f"{entry.rank}{' (tie)' if entry.rank in tied else ''}. {entry.source}")]
+        cells = [Cell(f"{entry.rank}{' (tie)' if entry.rank in tied else ''}. {short(entry.source)}")]
         for name in names:
             score = entry.scores.get(name)
             known = score is not None and np.isfinite(score.mean)
@@ -135,7 +141,7 @@ def race(folder: Folder) -> Table | None:
         score = Spread(mean=entry.score or 0.0)
         outcome = "chosen" if chosen else entry.outcome
         rows.append((
-            Cell(entry.method, entry.source), Cell("", plot=figures.candidate(entry, scale, chosen)),
+            Cell(entry.method, short(entry.source)), Cell("", plot=figures.candidate(entry, scale, chosen)),
             Cell(value(score, share), error), Cell(seconds(entry.seconds)), Cell(outcome, entry.reason),
         ))  # fmt: skip
     caption = (
@@ -156,7 +162,7 @@ def left_out(folder: Folder) -> Table | None:
         if entry.score is None
     ]
     found += [(entry, entry.reason) for entry in folder.result.left_out]
-    rows = tuple((Cell(entry.method, entry.source), Cell(reason)) for entry, reason in found)
+    rows = tuple((Cell(entry.method, short(entry.source)), Cell(reason)) for entry, reason in found)
     return Table("What has no score, and why.", ("Method", "Reason"), rows) if rows else None
 
 
