@@ -20,9 +20,10 @@ def write(folder: Path, digits: Pictures, count: int, seed: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng, rows = np.random.default_rng(seed), []
     for number in range(count):
-        page, chosen = np.zeros((2, 2, 8, 8), np.uint8), rng.integers(0, len(digits.labels), rng.integers(0, 4))
-        for place, one in zip(rng.permutation(4), chosen, strict=False):
-            page[place // 2, place % 2] = digits.pixels[one]
+        page = rng.integers(0, 32, (2, 2, 8, 8), np.uint8)  # paper is never quite black, so no two pages are equal
+        chosen = rng.integers(0, len(digits.labels), rng.integers(0, 4))
+        for (row, column), one in zip(rng.permutation([(0, 0), (0, 1), (1, 0), (1, 1)]), chosen, strict=False):
+            page[row, column] = np.maximum(page[row, column], digits.pixels[one])
         Image.fromarray(page.swapaxes(1, 2).reshape(16, 16)).save(folder / f"{number:04d}.png")
         rows.append([f"{number:04d}.png", "|".join(sorted(set(digits.labels[chosen])))])
     with (folder / "labels.csv").open("w", newline="") as file:

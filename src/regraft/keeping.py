@@ -122,9 +122,10 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
         places = 2 if factor == 1 else 1
         said = f"{factor * effect['effect']:+.{places}f} {unit}, standard error {factor * effect['error']:.{places}f}"
         understood["its best candidate against scratch, cross-validated"] = said
+    what = "F1" if found["task"] == "multilabel" else "right"
     if lost and source.uri == found["finalist"]["source"]:
         said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
-        understood["F1 per example on its own" if found["task"] == "multilabel" else "right on its own examples"] = said
+        understood[f"{what} on its own examples"] = said
     known = facts(source.backbone, source.model.backbone)
     understood |= {"network": known.network, **known.origin}
     carried = source.model.backbone.carried

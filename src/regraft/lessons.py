@@ -8,7 +8,7 @@ from scipy.stats import weightedtau
 
 from regraft.candidates import Candidate
 from regraft.core.config import entry
-from regraft.core.errors import CandidateError
+from regraft.core.errors import CandidateError, UserError
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.data.draws import draw
@@ -85,10 +85,10 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
     for shots in [p for p in POINTS if least <= p < min(examples.counts().values())]:
         if bench.clock.left(0.9) < 1.5 * seconds:
             break
-        drawn = draw(examples, shots, bench.seed)
         try:
+            drawn = draw(examples, shots, bench.seed)
             ours, theirs = (_at(one, drawn, data) for one, data in zip(pair, holdouts, strict=True))
-        except CandidateError:
+        except (CandidateError, UserError):  # copies, groups and label sets may not leave enough to draw from
             break
         rows.append({"labels_per_class": shots, "chosen": {"mean": ours}, "scratch": {"mean": theirs}})
     return rows

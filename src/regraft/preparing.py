@@ -1,7 +1,7 @@
 """Step 1: read the target and set the holdout aside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from regraft.core.labels import Labels
 from regraft.core.progress import Reporter
 from regraft.data.draws import draw
 from regraft.data.examples import Examples
-from regraft.data.splits import align_classes, drop_duplicates, few_shot, holdout_split
+from regraft.data.splits import align_classes, conflicts, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import kind_as, read
 
 
@@ -53,6 +53,8 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
         raise UserError(f"option 'shots' must be at least 1, got {request.shots}")
     examples = read(request.target, label=request.label, task=request.task, kind=request.kind)
     train, holdout, duplicates, protocol = _divide(examples, request)
+    if request.test is None:  # with a test set, taking out what is in it says so
+        examples = replace(examples, notes=(*examples.notes, *_contradictions(examples)))
     holdout, known = _unseen(holdout, request.seen)
     if known:
         protocol += f"; {known} {examples.noun}s that a source has learned from are not judged by"
@@ -95,6 +97,16 @@ def _unseen(holdout: Examples, seen: Mapping[str, frozenset[str]]) -> tuple[Exam
             f"{what} is left; give a --test set that it has not seen, or train it again with --aside 0.3"
         )
     return kept, lost
+
+
+def _contradictions(examples: Examples) -> list[str]:
+    clashes = conflicts(examples)
+    if not clashes:
+        return []
+    first = " and ".join(clashes[0][:2])
+    return [
+        f"{len(clashes)} {examples.noun}s are there with different labels, the first: {first}; correct or remove them"
+    ]
 
 
 def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:

@@ -222,13 +222,10 @@ def test_numbers_are_learned(name, toy, same):
     )  # the mean of the labels has about -0.8
 
 
-@pytest.mark.parametrize("alike", [True, False])
-@pytest.mark.parametrize("name", SETS)
-def test_label_sets_are_learned_whatever_the_labels_of_the_source_are(name, alike, toy, same):
+@pytest.mark.parametrize(("name", "alike"), [*((name, False) for name in SETS), ("joint", True), ("fine_tune", True)])
+def test_label_sets_are_learned_whatever_the_labels_of_the_source_are(name, alike, toy):
     problem = of_sets(toy.problem(), alike)
-    method, train = make(name, 60), problem.target.train
-    first, second = transfer(method, problem), transfer(method, problem)
-    assert same(first, second)
+    first, train = transfer(make(name, 40), problem), problem.target.train
     assert first.task == problem.task
     assert first.classes == ("leg", "eye", "tail")
     with torch.no_grad():

@@ -14,9 +14,9 @@ def summary(result: dict[str, Any]) -> str:
     kept = f"{chosen['method']} from {chosen['source']}" if chosen["source"] else "the model from scratch"
     lines = ["", f"  {result['verdict'].upper()}: {result['sentence']}", "", f"  kept: {kept}"]
     lines += [f"  cut:  {result['plan']['note']}"] if result["plan"]["note"] else []
-    lines += ["", f"  {'':<20}{'transfer':>10}{'scratch':>10}"]
+    lines += ["", f"  {'':<22}{'transfer':>10}{'scratch':>10}"]
     for name, value in result["metrics"].items():
-        lines.append(f"  {name.replace('_', ' '):<20}{value['mean']:>10.3f}{result['baseline'][name]['mean']:>10.3f}")
+        lines.append(f"  {name.replace('_', ' '):<22}{value['mean']:>10.3f}{result['baseline'][name]['mean']:>10.3f}")
     lines += ["", "  race (cross-validated on the labelled target)"]
     for row in sorted(result["candidates"], key=lambda row: row["outcome"] != "finalist")[:_TABLE]:
         score = "     -" if row["score"] is None else f"{row['score']:6.3f}"

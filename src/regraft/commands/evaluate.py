@@ -57,7 +57,7 @@ def show(result: dict[str, Any]) -> str:
     lines = [f"{result['run']} on {result['examples']} examples of {result['data']}"]
     for name, value in result["metrics"].items():
         lines.append(
-            f"  {name.replace('_', ' '):<20} {value['mean']:.3f}  (95% {value['low']:.3f} to {value['high']:.3f})"
+            f"  {name.replace('_', ' '):<22} {value['mean']:.3f}  (95% {value['low']:.3f} to {value['high']:.3f})"
         )
     lines += [f"  skipped: {path} ({reason})" for path, reason in result["skipped"]]
     return "\n".join(lines)

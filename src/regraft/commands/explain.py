@@ -10,6 +10,7 @@ from regraft.core.config import settings
 from regraft.core.describe import describe
 from regraft.core.errors import unknown
 from regraft.core.progress import Reporter
+from regraft.report._gauge import GAUGES
 
 
 @settings
@@ -90,7 +91,8 @@ def _decisions(run: dict[str, Any]) -> str:
         lines.append(f"  the ranking agreed with the race: weighted Kendall {run['ranking_agreement']:.2f}")
     if run.get("forgetting"):
         kept = run["forgetting"]
-        lines.append(f"  accuracy on the source: {kept['before']:.3f} before transfer, {kept['after']:.3f} after")
+        what = GAUGES[run.get("task", "classification")].what
+        lines.append(f"  {what} on the source: {kept['before']:.3f} before transfer, {kept['after']:.3f} after")
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join(lines)

@@ -36,14 +36,12 @@ def holdout_split(examples: Examples, share: float = 0.3, seed: int = 0) -> Spli
     Raises:
         UserError: all of a class is one unit, so it cannot be on both sides.
     """
-    strata = examples.strata
+    strata, chosen = examples.strata, list[np.ndarray]()
     totals = sizes(strata, len(examples.classes))
-    want = np.clip(np.rint(share * totals), 1, np.maximum(totals - 1, 1))
-    left = totals.copy()  # examples of each class that are not in the holdout
+    want, left = np.clip(np.rint(share * totals), 1, np.maximum(totals - 1, 1)), totals.copy()  # left: not held out
     units = ordered_units(examples, seed, "holdout")
     tallies = [tally(strata, unit) for unit in units]
     iterative = dealt(strata, units, (1 - share, share)) if strata.ndim == 2 else None
-    chosen: list[np.ndarray] = []
 
     def choose(i: int) -> None:
         inside, count = tallies[i]

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 
-class Linear(Protocol):
+class Separator(Protocol):
     """An estimator of scikit-learn that separates classes by planes."""
 
     coef_: np.ndarray
@@ -22,7 +22,9 @@ class Linear(Protocol):
         """Change options."""
 
 
-def planes(model: Linear, features: np.ndarray, labels: np.ndarray, outputs: int, sharpness: float = 1.0) -> nn.Linear:
+def planes(
+    model: Separator, features: np.ndarray, labels: np.ndarray, outputs: int, sharpness: float = 1.0
+) -> nn.Linear:
     """The layer of ``model`` fitted on centred and scaled features; its planes, times ``sharpness``, give the logits.
 
     Labels (N,) are classes, or (N, Z) sets, which are fitted one label at a time.
@@ -50,7 +52,7 @@ def rarity(labels: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((len(labels) - held + 1) / (held + 1)))
 
 
-def _one(model: Linear, x: np.ndarray, held: np.ndarray, sharpness: float) -> tuple[np.ndarray, float]:
+def _one(model: Separator, x: np.ndarray, held: np.ndarray, sharpness: float) -> tuple[np.ndarray, float]:
     """Weights (D,) and offset for one label; where nothing tells it apart the log odds of its smoothed share."""
     if 0 < held.sum() < len(held):
         model.set_params(class_weight={1: float(rarity(held[:, None])[0])})

@@ -123,7 +123,8 @@ def groups(folder: Folder) -> tuple[Group, ...]:
         return ()
     truth, ours = _truth(holdout), _answers(holdout, folder.chosen)
     right, theirs = ours.said == truth, None
-    kinds = [("Right", "the surest answer of each class", right, -ours.sure)]
+    each = "label set" if holdout.sets else "class"
+    kinds = [("Right", f"the surest answer of each {each}", right, -ours.sure)]
     kinds += [("Wrong", "the surest mistakes first", ~right, -ours.sure)]
     if folder.scratch is not None and folder.scratch.shape == folder.chosen.shape:
         theirs = _answers(holdout, folder.scratch)
