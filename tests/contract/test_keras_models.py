@@ -92,6 +92,7 @@ def test_features_are_kerass_own(suffix, tmp_path):
 def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name, tmp_path):
     """One has an option that Keras 3 refuses; one takes grey pictures, and its classifier is a convolution."""
     keras, backbone = library(), Keras(arch=str(SHARED / name))
+    backbone = replace(backbone, size=backbone.preprocess.size)
 
     class Depthwise(keras.layers.DepthwiseConv2D):
         def __init__(self, groups=None, **options):
@@ -105,6 +106,12 @@ def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name
         assert np.abs(network.eval()(x).numpy() - features_of(model, PUBLISHED[name], x)).max() < 1e-4
     network.train()(x).square().mean().backward()
     assert all(p.grad is not None for p in network.parameters())
+    torch.optim.SGD(network.parameters(), 0.01).step()
+    task = Classification(classes=("a", "b"), counts=(1, 1))
+    model = Model(network, task.build_head(network.feature_dim), task.classes).eval()
+    artifacts.save(tmp_path / "model", model, backbone, task, {})
+    with torch.no_grad():
+        assert torch.equal(artifacts.load(tmp_path / "model")[0].eval()(x), model(x))
 
 
 @needs_keras
