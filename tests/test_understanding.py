@@ -46,7 +46,7 @@ class Named(Backbone):
 class Labelled:
     """Examples, and a data set of them, of which only the classes are read."""
 
-    strata = np.zeros(4)
+    strata = labels = np.zeros(4)
 
     @property
     def examples(self):

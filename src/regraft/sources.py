@@ -38,8 +38,6 @@ from regraft.training import run
 from regraft.understanding import best_input, fastest, norm_breaks
 
 KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "glove", "data", "runs")
-FILES = ("keras", "onnx")
-"""Kinds whose name is a file."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def check(uri: str) -> None:
         )
     elif kind not in KINDS:
         raise unknown("kind of source", kind, KINDS)
-    elif kind in FILES and not Path(file := options_of(uri)["arch"]).is_file():
+    elif kind in ("keras", "onnx") and not Path(file := options_of(uri)["arch"]).is_file():
         raise UserError(f"source {uri!r}: there is no file {file!r}; check the path")
     elif kind == "data" and not Path(rest).exists():
         raise UserError(f"source {uri!r}: there is no folder or file {rest!r}; check the path")
@@ -120,11 +118,9 @@ def try_out(uri: str, small: str, train: Examples, vocabulary: str = "source") -
     elif kind == "data":
         source = _read(Path(rest), train)
         _same_kind(uri, source.kind, train)
-        backbone = _suited(small, source, train)[0]
-        backbone.build(pretrained=False)
+        (backbone := _suited(small, source, train)[0]).build(pretrained=False)
     else:
-        backbone = backbone_for(uri, train)
-        backbone.build()
+        (backbone := backbone_for(uri, train)).build()
     if vocabulary != "source" and backbone.vocabulary:
         backbone.respelled(train, keep=vocabulary == "both")
 
@@ -157,7 +153,7 @@ def known_by(uri: str, examples: Examples, bench: Bench | None) -> "Opened":
 def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
     """Something that knows nothing: an untrained backbone ``kind:arch``, for the baseline."""
     backbone = backbone_for(name, train)
-    name = name if ":" in name else f"{name}:{backbone.arch}"  # type: ignore[attr-defined]
+    name = name if ":" in name else f"{name}:{backbone.arch}"
     torch.manual_seed(derive(bench.seed, "scratch", name))
     opened = backbone, Model(backbone.build(pretrained=False), nn.Identity(), ()), None, dict[str, str]()
     return _finished(opened, f"scratch:{name}", train, bench)

@@ -54,6 +54,9 @@ def _normalises_examples(network: nn.Module) -> bool:
 class Backbone(ABC):
     """Options of a feature extractor; ``build`` makes the live network."""
 
+    arch: str
+    """Which network it is: a library's name for it, or the file it is in."""
+
     @property
     @abstractmethod
     def preprocess(self) -> Preprocess:

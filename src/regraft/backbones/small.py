@@ -1,13 +1,11 @@
 """Small networks that train from nothing in seconds."""
 
 from dataclasses import replace
-from math import log2
 from pathlib import Path
 from typing import Annotated, Self
 
-from torch import nn
-
 from regraft.backbones._base import Backbone, Network
+from regraft.backbones._convolutional import convolutions
 from regraft.backbones._spectrogram import frames, heard, hearing
 from regraft.backbones._tabular import perceptron
 from regraft.backbones._text import convolved
@@ -26,12 +24,7 @@ from regraft.preprocessing.vectors import Vectors, measured
 from regraft.preprocessing.waveform import Waveform
 from regraft.preprocessing.waveform import fitting as fitting_sound
 
-_STEM = 32
-_WIDEST = 128
 _MOST_TOKENS = 128
-_LAST_MAP = 4  # pixels on a side of the deepest convolution's map, whatever the input
-
-
 _ARCHS = {"image": "conv", "audio": "conv", "text": "words", "table": "mlp", "vector": "mlp"}
 
 
@@ -117,7 +110,7 @@ class Small(Backbone):
             return convolved(len(self.text.vocabulary))
         if self.arch == "mlp":
             return perceptron(self.table.shape[0])
-        network = _convolutions(self.size, self.channels)
+        network = convolutions(self.size, self.channels)
         return hearing(network, self.hears, self._pictures) if self.hears else network
 
     @property
@@ -131,28 +124,3 @@ class Small(Backbone):
             raise UserError(f"small networks need pictures of at least 8 pixels on a side, got size {self.size}")
         if self.weights is not None:
             raise UserError(f"small networks have no file of weights, got {self.weights}; give a run instead")
-
-
-def _convolutions(size: int, channels: int) -> Network:
-    """Stages map (B, channels, size, size) to maps of 32, 64, 128 and more times 128 channels, then to (B, 512)."""
-    halvings = max(1, round(log2(size / _LAST_MAP)))
-    strided = halvings > 1
-    stages: list[nn.Module] = [_convolution(channels, _STEM, 5, 2) if strided else _convolution(channels, _STEM)]
-    width, pools = _STEM, halvings - strided
-    for depth in range(max(2, pools)):
-        wider = min(2 * width, _WIDEST)
-        stage = _convolution(width, wider)
-        if depth < pools:
-            stage.append(nn.MaxPool2d(2))
-        stages.append(stage)
-        width = wider
-    stages.append(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()))
-    return Network(stages, feature_dim=4 * width)
-
-
-def _convolution(width: int, wider: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width, wider, kernel, stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(wider),
-        nn.ReLU(inplace=True),
-    )

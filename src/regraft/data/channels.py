@@ -89,7 +89,7 @@ def _samples(file: BinaryIO) -> int:
 
 def _tiff(file: BinaryIO) -> np.ndarray:
     try:
-        import tifffile  # type: ignore[import-not-found, unused-ignore]
+        import tifffile
     except ImportError as error:
         raise UserError("TIFF files of many channels need the extra 'tiff': pip install 'regraft[tiff]'") from error
     found: np.ndarray = tifffile.imread(file, key=0)

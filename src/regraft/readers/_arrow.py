@@ -56,9 +56,9 @@ def _library() -> Any:
         UserError: it is not installed.
     """
     try:  # it has no types, and need not be installed
-        import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        import pyarrow.ipc  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        import pyarrow.parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow
+        import pyarrow.ipc
+        import pyarrow.parquet
     except ImportError as error:
         raise UserError("Parquet and Arrow files need the extra 'arrow': pip install 'regraft[arrow]'") from error
     return pyarrow
