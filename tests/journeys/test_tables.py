@@ -77,7 +77,7 @@ def test_numbers_from_start_to_end(shell, tmp_path):
     assert result["metrics"]["r2"]["mean"] > 0.8
     assert "mean absolute error" in result["sentence"]
     out = [row for row in result["left_out"] if row["method"] == "logistic"]
-    assert out[0]["reason"] == "it predicts classes only, and the labels are numbers"
+    assert out[0]["reason"] == "it predicts classes or label sets only, and the labels are numbers"
     assert sum(result["data"]["train"].values()) == 20
 
     report = (shell.here / "run" / "report.md").read_text()

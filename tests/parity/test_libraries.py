@@ -85,7 +85,7 @@ def test_timm(arch, size, tmp_path):
 
 def test_a_network_of_the_users_own(tmp_path):
     own = Torch(arch=f"{CIFAR}:resnet20", size=32, weights=tmp_path / "w.th")
-    library = own.bare(False)
+    library = own.bare()
     for norm in (m for m in library.modules() if isinstance(m, nn.BatchNorm2d)):
         nn.init.uniform_(norm.running_var, 0.5, 2)
     torch.save({"state_dict": {f"module.{n}": t for n, t in library.state_dict().items()}}, own.weights)
