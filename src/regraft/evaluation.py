@@ -1,6 +1,7 @@
 """What models make of a holdout, over seeds. Torch ends here."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from regraft.guard import bootstrap, interval
 from regraft.model import Model
 from regraft.preprocessing._base import Preprocess
 from regraft.runtime import Runtime
-from regraft.tasks._base import Task
+from regraft.tasks._base import RANGES, Task
 
 
 def predict(model: Model, dataset: Dataset, preprocess: Preprocess, task: Task, runtime: Runtime) -> np.ndarray:
@@ -33,5 +34,6 @@ def figures(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, In
     found = {mean: interval(record, level=level)} if mean in metrics else {}
     for name, metric in metrics.items():
         if name not in found:
-            found[name] = bootstrap(metric, record, level)
+            one, (least, most) = bootstrap(metric, record, level), RANGES.get(name, (-np.inf, np.inf))
+            found[name] = replace(one, low=max(one.low, least), high=min(one.high, most))
     return found

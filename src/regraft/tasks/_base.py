@@ -13,6 +13,13 @@ from regraft.heads._base import Head
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
+RANGES = {
+    "macro_f1": (0.0, 1.0), "micro_f1": (0.0, 1.0), "mean_average_precision": (0.0, 1.0),
+    "calibration_error": (0.0, 1.0), "log_loss": (0.0, np.inf), "rmse": (0.0, np.inf), "mae": (0.0, np.inf),
+    "r2": (-np.inf, 1.0), "spearman": (-1.0, 1.0),
+}  # fmt: skip
+"""Between what metrics lie, by name: no interval says more."""
+
 Ranked = list[tuple[str, float]]
 """Names with their probabilities, likeliest first."""
 
