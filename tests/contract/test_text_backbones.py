@@ -231,7 +231,7 @@ def test_transformers_learn_at_a_smaller_rate_and_word_vectors_at_a_larger(backb
 
 def test_pictures_are_refused(backbone, examples):
     pictures = Examples(("0",), ("0",), (Path("0.png"),), None, ())
-    with pytest.raises(UserError, match="networks take text, but the examples are image"):
+    with pytest.raises(UserError, match="networks take texts, but these are pictures"):
         backbone.suited(pictures)
 
 

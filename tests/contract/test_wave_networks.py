@@ -108,7 +108,7 @@ def test_options_in_a_name_are_checked(code, recordings):
     with pytest.raises(UserError, match=r"option 'rate' of backbones/torch: must be a whole number, got 'fast'"):
         backbone_for(uri + "?rate=fast", recordings)
     pictures = replace(recordings, kind="image")
-    with pytest.raises(UserError, match="torch networks take audio, but the examples are image"):
+    with pytest.raises(UserError, match="torch networks take recordings, but these are pictures"):
         backbone_for(uri + "?rate=8000", pictures)
 
 
@@ -131,7 +131,7 @@ def test_an_onnx_model_of_waveforms(shape, recordings, tmp_path):
     assert torch.allclose(backbone.build()(x), x.amax(1, keepdim=True).expand(3, 2))
     again = backbone.keep(tmp_path / "..").found(tmp_path / "..")
     assert torch.equal(again.build()(x), backbone.build()(x))
-    with pytest.raises(UserError, match="onnx networks take audio, but the examples are image"):
+    with pytest.raises(UserError, match="onnx networks take recordings, but these are pictures"):
         backbone_for(f"onnx:{tmp_path / 'm.onnx'}?rate=8000", replace(recordings, kind="image"))
 
 

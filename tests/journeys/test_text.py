@@ -106,7 +106,7 @@ def test_a_model_of_text_is_evaluated_and_is_a_source(told, shell):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--source", "timm:resnet18"), "timm networks take image, but the examples are text"),
+        (("--source", "timm:resnet18"), "timm networks take pictures, but these are texts"),
         (("--source", "hf:nowhere/at-all"), "'nowhere/at-all' is not on this machine"),
         (("--source", "glove:gone.txt"), "the word vectors gone.txt cannot be read"),
         (
@@ -115,7 +115,8 @@ def test_a_model_of_text_is_evaluated_and_is_a_source(told, shell):
         ),
     ],
 )
-def test_bad_sources_of_text(told, shell, given, message):
+def test_bad_sources_of_text(told, shell, given, message, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # its library tries an unreachable hub for half a minute
     (shell.here / "letters.csv").write_bytes((told / "letters.csv").read_bytes())
     label = () if "--label" in given else ("--label", "topic")
     done = shell("run", "--target", told / "messages.csv", *label, *given, "--out", "never")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from regraft.backbones._carried import Carried
 from regraft.core import catalog
 from regraft.core.errors import UserError
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, noun
 from regraft.preprocessing._base import Preprocess
 from regraft.preprocessing.waveform import Waveform
 
@@ -76,7 +76,7 @@ class Backbone(ABC):
         takes = self.preprocess.kind
         if takes != examples.kind:
             name = catalog.name_of(type(self))
-            raise UserError(f"{name} networks take {takes}, but the examples are {examples.kind}; give another source")
+            raise UserError(f"{name} networks take {noun(takes)}s, but these are {examples.noun}s; give another source")
         return self
 
     @property

@@ -216,10 +216,12 @@ def counts(folder: Folder) -> Table | None:
 
 
 def sources(folder: Folder) -> Table | None:
-    """What was read of each source."""
-    rows = []
+    """What was read of each source, a fact a row."""
+    rows: list[tuple[Cell, ...]] = []
     for source in folder.result.sources:
-        size = "" if source.parameters is None else f"{source.parameters:,} parameters"
-        read = "; ".join(f"{key}: {what}" for key, what in source.understood.items())
-        rows.append((Cell(source.uri, source.kind), Cell(read or "nothing noted", size)))
-    return Table("Sources, and how they were understood.", ("Source", "Understood as"), tuple(rows)) if rows else None
+        size = {} if source.parameters is None else {"parameters": f"{source.parameters:,}"}
+        facts = {**source.understood, **size} or {"": "nothing noted"}
+        names = [Cell(source.uri, source.kind), *(Cell("") for _ in range(len(facts) - 1))]
+        rows += [(name, Cell(key), Cell(what)) for name, (key, what) in zip(names, facts.items(), strict=True)]
+    caption = "Sources, and how they were understood."
+    return Table(caption, ("Source", "Fact", "Found"), tuple(rows)) if rows else None
