@@ -10,6 +10,7 @@ from regraft.bench import Bench
 from regraft.candidates import Candidate, Entrants
 from regraft.core.errors import CandidateError
 from regraft.core.progress import Reporter
+from regraft.job import finalists
 from regraft.model import Model
 from regraft.racing import Plan, Race
 from regraft.runs import Clock, Journal
@@ -148,6 +149,18 @@ def test_fine_tuning_is_taken_on_trust_only_where_it_sees_each_label_often_enoug
     assert not running.planned(enough).trusted_untried(replace(late, outcome="failed"))
     running.plan = replace(running.plan, steps=enough, race=False)  # too few steps for any descent
     assert not running.trusted_untried(late)
+
+
+@pytest.mark.parametrize("tried", [False, True])
+def test_who_is_trusted_untried_is_the_finalist(race, tried):
+    """Whether nothing was tried at all, or only heads on frozen features were."""
+    running, _ = race()
+    late = [Candidate("toy:net", name, outcome="skipped", reason="no time") for name in ("svm", "fine_tune", "lora")]
+    seen = {"outcome": "kept", "score": 0.9, "expected": -0.3, "by_example": (-0.3,) * 9, "folds": 1} if tried else {}
+    head = replace(Candidate("toy:net", "logistic", outcome="skipped"), **seen)
+    found = finalists(running.planned(500), [*late, head])
+    assert [c.method for c in found][:2] == ["fine_tune", "logistic"]
+    assert finalists(running.planned(1), [*late, head])[0].method == "logistic"
 
 
 def test_what_breaks_down_is_recorded_and_the_race_goes_on(race):

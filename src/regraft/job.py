@@ -135,7 +135,7 @@ class Job:
         """The race with longer descents for the finish, as far as the time that it left allows."""
         if self.wanted.steps is not None:
             return race
-        ours, theirs = _ordered(race, raced)[0], next(c for c in raced if c.method == "scratch")
+        ours, theirs = finalists(race, raced)[0], next(c for c in raced if c.method == "scratch")
         seeds, holdout = race.plan.seeds, len(self.data.holdout)
 
         def affords(steps: int) -> bool:
@@ -151,7 +151,7 @@ class Job:
 
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""
-        ours, seeds = self._train(race, _ordered(race, raced), race.plan.seeds)
+        ours, seeds = self._train(race, finalists(race, raced), race.plan.seeds)
         scratch = [c for c in raced if c.method == "scratch"]
         # The better baseline, unless the budget was planned for the cheaper one only.
         late = [c.source for c in scratch if race.seconds(c, seeds) > self.bench.clock.left()]
@@ -178,17 +178,17 @@ class Job:
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
 
 
-def _ordered(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
     """The transfers that may be the finalist, best first."""
     able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
     transfers = race.tie_broken([c for c in able if c.method != "scratch"])
-    untried = [c for c in raced if race.trusted_untried(c)]
-    if untried and not any(c.method == "fine_tune" and c.score is not None for c in raced):
-        best = min(untried, key=lambda c: race.place[c.source])
-        transfers = [best, *(c for c in transfers if c != best)]
     if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
         transfers.sort(key=lambda c: c.method not in ("logistic", "ridge"))
-    return transfers
+    untried = [c for c in raced if race.trusted_untried(c)]
+    if not untried or any(c.method == "fine_tune" and c.score is not None for c in raced):
+        return transfers
+    best = min(untried, key=lambda c: race.place[c.source])
+    return [best, *(c for c in transfers if c != best)]
 
 
 def _scratch_in(chosen: Candidate, tried: int) -> str:
