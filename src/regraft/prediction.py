@@ -12,6 +12,7 @@ from regraft.evaluation import predict
 from regraft.model import Model
 from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
+from regraft.readers._rows import ENDINGS
 from regraft.runtime import detect
 from regraft.tasks._base import Answer, Task
 
@@ -78,6 +79,8 @@ def opened(backbone: Backbone, given: Sequence[str | Path]) -> tuple[Dataset, li
 
 
 def _open(given: str | Path, kind: str) -> Examples:
+    if not str(given).strip():
+        raise UserError(f"one of the {noun(kind)}s to predict is empty; give a text, a file or a folder")
     path = Path(given)
     try:
         there = path.exists()
@@ -86,6 +89,8 @@ def _open(given: str | Path, kind: str) -> Examples:
     if there and known(path):
         return read(path, labelled=False, kind=kind_as(path, kind))
     if kind == "text":
+        if not there and _names_file(str(given)):
+            raise UserError(f"there is no file or folder {path}; check the path")
         text = path.read_text(encoding="utf-8") if there else str(given)
         return Examples(("0",), (hashlib.blake2b(text.encode()).hexdigest(),), (text,), None, (), kind=kind)
     if kind in _TOGETHER:
@@ -95,3 +100,8 @@ def _open(given: str | Path, kind: str) -> Examples:
     if not there:
         raise UserError(f"there is no {single.noun} or folder {path}; check the path")
     return checked(single)
+
+
+def _names_file(text: str) -> bool:
+    """Whether a text looks like a mistyped path: one word that ends as files or folders do."""
+    return len(text.split()) == 1 and text.lower().endswith((*ENDINGS, ".txt", "/"))

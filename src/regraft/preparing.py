@@ -1,10 +1,11 @@
 """Step 1: read the target and set the holdout aside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from regraft import runs
 from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.core.progress import Reporter
@@ -12,6 +13,7 @@ from regraft.data.draws import draw
 from regraft.data.examples import Examples
 from regraft.data.splits import align_classes, conflicts, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import kind_as, read
+from regraft.sources import labelled_data
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Request:
     label: str = "label"
     task: str = "auto"
     kind: str = "auto"
-    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Digests of what each source learned from: they judge nothing."""
+    sources: tuple[str, ...] = ()
+    """What they learn or learned from judges nothing."""
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -55,7 +57,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     train, holdout, duplicates, protocol = _divide(examples, request)
     if request.test is None:  # with a test set, taking out what is in it says so
         examples = replace(examples, notes=(*examples.notes, *_contradictions(examples)))
-    holdout, known = _unseen(holdout, request.seen)
+    holdout, known = _unseen(holdout, _seen(request, examples))
     if known:
         protocol += f"; {known} {examples.noun}s that a source has learned from are not judged by"
     unlabeled = _unlabeled(request, examples) if request.unlabeled else None
@@ -80,6 +82,13 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     return Prepared(train, holdout, unlabeled, facts)
 
 
+def _seen(request: Request, examples: Examples) -> dict[str, frozenset[str]]:
+    """The digests of what each source has learned from, or will: a ``data:`` source is trained in the run."""
+    data = {uri: Path(uri.removeprefix("data:")) for uri in request.sources if uri.startswith("data:")}
+    read_now = {uri: frozenset(labelled_data(path, examples).digests) for uri, path in data.items()}
+    return {**runs.seen_by(request.sources), **read_now}
+
+
 def _unseen(holdout: Examples, seen: Mapping[str, frozenset[str]]) -> tuple[Examples, int]:
     """The holdout without what a source learned from, with or without labels, and how many those were.
 
@@ -94,7 +103,7 @@ def _unseen(holdout: Examples, seen: Mapping[str, frozenset[str]]) -> tuple[Exam
         what = f"none of class {gone[0]!r}" if gone and len(kept) else "none"
         raise UserError(
             f"source {worst} has learned from {lost} of the {len(holdout)} {holdout.noun}s that would judge it, and "
-            f"{what} is left; give a --test set that it has not seen, or train it again with --aside 0.3"
+            f"{what} is left; give a --test set that it has not seen, or take them out of what it learns from"
         )
     return kept, lost
 

@@ -116,7 +116,7 @@ def try_out(uri: str, small: str, train: Examples, vocabulary: str = "source") -
         _same_kind(uri, backbone.preprocess.kind, train)
         backbone.preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
     elif kind == "data":
-        source = _read(Path(rest), train)
+        source = labelled_data(Path(rest), train)
         _same_kind(uri, source.kind, train)
         (backbone := _suited(small, source, train)[0]).build(pretrained=False)
     else:
@@ -201,7 +201,7 @@ def _of_run(path: Path, train: Examples) -> Opened:
 
 
 def _trained_on(path: Path, train: Examples, small: str, bench: Bench) -> Opened:
-    examples, name = _read(path, train), _name(f"data:{path}")
+    examples, name = labelled_data(path, train), _name(f"data:{path}")
     backbone, found = _suited(small, examples, train)
     dataset = bench.dataset(examples, backbone.preprocess)
     folder = bench.journal.path(name)
@@ -228,7 +228,7 @@ def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -
     return other, model, domain, {**found, "vocabulary": told(known, tokens)}
 
 
-def _read(path: Path, train: Examples) -> Examples:
+def labelled_data(path: Path, train: Examples) -> Examples:
     """The labelled data of a source; the labels are in the column or array of the target's name if it has one."""
     same = set(label_columns(train.label)) <= set(names_in(path))
     task = train.labelling.task if same and train.labelling is not Labels.CLASSES else "auto"

@@ -58,7 +58,8 @@ def test_label_sets_from_start_to_end(shell, several, monkeypatch):
 
 
 def test_what_cannot_be_is_refused_before_any_work(several, tmp_path):
-    given = {"target": several, "source": [f"data:{several}"], "task": "multilabel", "out": tmp_path / "run"}
+    others = write(tmp_path / "theirs", embedded.handwriting(), 60, 1)
+    given = {"target": several, "source": [f"data:{others}"], "task": "multilabel", "out": tmp_path / "run"}
     with pytest.raises(UserError, match="ridge: it predicts numbers only, and the labels are label sets"):
         main(build(Run, given | {"method": ["ridge"]}, "run"), Reporter())
     assert not (tmp_path / "run").exists()

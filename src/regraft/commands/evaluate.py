@@ -9,6 +9,7 @@ from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
 from regraft.data.decoding import decoded
+from regraft.data.examples import noun
 from regraft.data.splits import in_classes
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
@@ -43,6 +44,9 @@ def main(options: Evaluate, reporter: Reporter) -> dict[str, Any]:
     task = answering(model)
     like = kind_as(options.data, backbone.preprocess.kind)
     found = read(options.data, at_least=1, label=options.label, task=task.labels.task, kind=like)
+    kind = backbone.preprocess.kind
+    if found.kind != kind:
+        raise UserError(f"the model reads {noun(kind)}s, but {options.data} holds {found.noun}s; give other data")
     examples = in_classes(found, model.classes)
     holdout = whole(examples, decoded(examples, backbone.preprocess, runs.cache_folder()))
     record = evaluation([predict(model, holdout, backbone.preprocess, task, detect(options.device))], holdout, task)

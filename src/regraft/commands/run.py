@@ -150,9 +150,8 @@ def _kept(options: Run) -> dict[str, Any]:
 
 def _request(options: Run) -> Request:
     assert options.target is not None
-    seen = runs.seen_by(options.source)
     where = (options.target, options.test, options.unlabeled)
-    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind, seen)
+    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind, options.source)
 
 
 def _command(options: Run) -> str:

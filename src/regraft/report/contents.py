@@ -154,9 +154,9 @@ def _curve(folder: Folder) -> Drawing | None:
     points = sorted(folder.result.curve, key=lambda point: point.labels_per_class)
     if not any(point.chosen or point.scratch for point in points):
         return None
-    return Drawing(
-        "curve", "Filled circles: the chosen method. Hollow squares: from scratch.", figures.curve(points, folder.gauge)
-    )
+    unit = f" In {folder.gauge.unit} of the training labels." if folder.gauge.lower else ""
+    said = f"Filled circles: the chosen method. Hollow squares: from scratch.{unit}"
+    return Drawing("curve", said, figures.curve(points, folder.gauge))
 
 
 def _scatter(folder: Folder) -> Drawing | None:

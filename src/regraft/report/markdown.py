@@ -30,20 +30,23 @@ def compare(runs: Sequence[Path]) -> str:
     """
     if not runs:
         raise UserError("there is nothing to compare; give one or more run folders")
-    head = ("Run", "Target", "Chosen", "Accuracy", "Scratch", "Gain, points", "Verdict", "Time")
-    rows = tuple(tuple(Cell(text) for text in _row(load(run))) for run in runs)
+    folders = [load(run) for run in runs]
+    gauge, alike = folders[0].gauge, len({folder.gauge for folder in folders}) == 1
+    found, gain = (gauge.title, f"Gain, {gauge.unit}") if alike else ("Result", "Gain")
+    head = ("Run", "Target", "Chosen", found, "Scratch", gain, "Verdict", "Time")
+    rows = tuple(tuple(Cell(text) for text in _row(folder, not alike)) for folder in folders)
     return _table(Table("", head, rows, frozenset({3, 4, 5, 7}))) + "\n"
 
 
-def _row(folder: Folder) -> tuple[str, ...]:
+def _row(folder: Folder, units: bool) -> tuple[str, ...]:
     result, gain = folder.result, folder.result.gain
     gauge = folder.gauge
     found = (where.get(gauge.metric) for where in (result.metrics, result.baseline))
-    ours, theirs = (tables.value(one, not gauge.lower) + (" (error)" if one and gauge.lower else "") for one in found)
+    ours, theirs = (tables.value(one, not gauge.lower) + (f" ({gauge.what})" if units else "") for one in found)
     change = "not measured" if gain is None else gauge.difference(gain.mean)
     if gain is not None and gain.low is not None and gain.high is not None:
         change += f" ({gauge.difference(gain.low)} to {gauge.difference(gain.high)})"
-    change += f" {gauge.unit}" if gain is not None and gauge.lower else ""
+    change += f" {gauge.unit}" if gain is not None and units else ""
     chosen = tables.label(result.chosen.source, result.chosen.method)
     verdict = "cannot tell" if result.verdict == "undecided" else result.verdict
     return folder.name, result.data.target, chosen, ours, theirs, change, verdict, tables.seconds(result.seconds)
