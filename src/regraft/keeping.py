@@ -127,8 +127,7 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
         said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
         understood[f"{what} on its own examples"] = said
     known = facts(source.backbone, source.model.backbone)
-    understood["network"] = known.network
-    understood |= {name: said for name, said in known.origin.items() if not said.startswith("not stated")}
+    understood |= {"network": known.network, **known.origin}
     carried = source.model.backbone.carried
     return {
         "uri": source.uri, "kind": kind, "parameters": parameters, "understood": understood, "facts": to_plain(known),
