@@ -17,7 +17,7 @@ from regraft.backbones._carried import Carried
 from regraft.backbones._vocabulary import carry_over, told
 from regraft.bench import Bench
 from regraft.core.config import entry
-from regraft.core.errors import UserError, unknown
+from regraft.core.errors import CandidateError, UserError, unknown
 from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data import columns
@@ -175,18 +175,19 @@ def options_of(name: str) -> dict[str, str]:
 
 
 def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
-    """A model trained from nothing on a labelled domain: a source in the making."""
+    """A model trained from nothing on a labelled domain, a source in the making; `UserError` if it breaks down."""
     steps = int(np.clip(8 * len(train) / 64, 200, 2000))
     method = Scratch(descent=Descent(steps=steps, batch_size=64, rate=3e-3, average=0.99))
     torch.manual_seed(derive(bench.seed, "source"))
-    network = backbone.build(pretrained=False)
-    problem = Problem(
-        task_for(train.examples), Domain("source", train), backbone, bench.seed, memory=Memory(bench.runtime)
-    )
-    start = Model(network, nn.Identity(), ())
+    start = Model(backbone.build(pretrained=False), nn.Identity(), ())
+    domain, memory = Domain("source", train), Memory(bench.runtime)
+    problem = Problem(task_for(train.examples), domain, backbone, bench.seed, memory=memory)
     runtime = fastest(start, train, backbone.preprocess, bench, what)[0]
-    with bench.engine(what, runtime, steps) as engine:
-        return run(start, method.phases(problem), problem, engine)
+    try:
+        with bench.engine(what, runtime, steps) as engine:
+            return run(start, method.phases(problem), problem, engine)
+    except CandidateError as error:
+        raise UserError(f"training the source broke down ({error}); try another --backbone or --seed") from error
 
 
 Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
