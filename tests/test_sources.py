@@ -17,5 +17,5 @@ def test_training_that_breaks_down_is_told_in_a_sentence(toy, tmp_path, monkeypa
     monkeypatch.setattr(sources, "run", broken)
     journal, problem = Journal(tmp_path), toy.problem()
     bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, 0, None)
-    with pytest.raises(UserError, match=r"training the source broke down \(not a number at step 3\); try another --backbone"):
+    with pytest.raises(UserError, match=r"source broke down \(not a number at step 3\); try another --backbone"):
         sources.train_model(problem.target.train, problem.backbone, "training", bench)
