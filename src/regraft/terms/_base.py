@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -53,10 +53,13 @@ class Bound(nn.Module, ABC):
 class Term(ABC):
     """Options of one summand of the objective."""
 
+    streams: ClassVar[frozenset[Stream]] = frozenset()
+    """Streams that a step must draw for this term, where its options do not change them."""
+
     @property
-    @abstractmethod
     def needs(self) -> frozenset[Stream]:
         """Streams that a step must draw for this term."""
+        return self.streams
 
     @abstractmethod
     def bind(self, model: Model, problem: Problem) -> Bound:

@@ -1,6 +1,6 @@
 """A divergence between two streams."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
@@ -20,15 +20,11 @@ class Align(Term):
     features with deep adaptation networks, ICML 2015, eq. 4 (on features).
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.SOURCE, Stream.UNLABELED})
     divergence: Annotated[Divergence, Choice("divergences")] = Coral()
     """The distance to shrink."""
     layer: str = "features"
     """Where it is measured: ``features`` or ``outputs``."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.SOURCE, Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

@@ -1,6 +1,6 @@
 """Labels from the centroids of the target's own features."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -26,13 +26,9 @@ class CentroidLabels(Term):
     domain adaptation, ICML 2020, eq. 5 and 6.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED})
     refreshes: Annotated[int, Field(ge=1)] = 5
     """How often the labels are found, at even distances; the paper does so each epoch."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

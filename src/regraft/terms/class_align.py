@@ -1,5 +1,7 @@
 """A discrepancy between domains, class by class."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,10 +26,7 @@ class ClassAlign(Term):
     (local maximum mean discrepancy).
     """
 
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
+    streams: ClassVar[frozenset[Stream]] = BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

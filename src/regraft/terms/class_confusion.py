@@ -1,6 +1,6 @@
 """How much the classes that the model predicts are confused with one another."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -24,13 +24,9 @@ class ClassConfusion(Term):
     Reference: Jin et al., Minimum class confusion for versatile domain adaptation, ECCV 2020, section 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED})
     temperature: Annotated[float, Field(gt=0)] = 2.5
     """What outputs are divided by."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,5 +1,7 @@
 """Two classifiers that differ where the target is unlike the source."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from regraft.core.batch import Stream
@@ -21,10 +23,7 @@ class ClassifierDiscrepancy(Term):
     (steps A to C).
     """
 
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
+    streams: ClassVar[frozenset[Stream]] = BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,6 +1,6 @@
 """Two views of an example lie close to each other and far from those of all others."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -21,15 +21,11 @@ class Contrast(Term):
     Reference: Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED, Stream.TWIN})
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Divides the cosines. Lower ones push the nearest away hardest: of few classes, those of the same class."""
     width: Annotated[int, Field(ge=1)] = 128
     """Numbers that the perceptron makes of the features."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED, Stream.TWIN})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

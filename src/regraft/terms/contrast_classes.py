@@ -1,6 +1,6 @@
 """Contrast examples of a class with those of all others, in the features and against the head."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -26,17 +26,13 @@ class ContrastClasses(Term):
     Reference: Zhong et al., Bi-tuning of pre-trained representations, arXiv 2020, eq. 3 and 5.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     temperature: Annotated[float, Field(gt=0)] = 0.07
     """Of both losses (the paper's tau)."""
     keys: Annotated[int, Field(ge=1)] = 16
     """Keys of each class in the queue."""
     width: Annotated[int, Field(ge=1)] = 128
     """Numbers in the projected features."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,6 +1,6 @@
 """The distance between domains that a smooth critic sees."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -24,17 +24,13 @@ class CriticDistance(Term):
     algorithm 1.
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     penalty: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the mean of (norm of the critic's gradient - 1)^2."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the distance for the features, at the end of the phase (the paper's lambda)."""
     hidden: Annotated[int, Field(ge=1)] = 256
     """Numbers in each of the critic's two hidden layers."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

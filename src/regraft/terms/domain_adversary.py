@@ -1,6 +1,6 @@
 """A discriminator of domains that the features must mislead."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -31,6 +31,7 @@ class DomainAdversary(Term):
     numbers, and entropy conditioning).
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     conditional: bool = False
     """Whether the discriminator sees predictions with the features."""
     entropy: bool = False
@@ -39,11 +40,6 @@ class DomainAdversary(Term):
     """Weight of the reversed loss for the features, at the end of the phase (the papers' lambda, there 1)."""
     hidden: Annotated[int, Field(ge=1)] = 256
     """Numbers in each of its two hidden layers."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,7 +1,7 @@
 """Features of the target that a discriminator cannot tell from those of a frozen copy on the source."""
 
 from copy import deepcopy
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -25,13 +25,9 @@ class EncoderAdversary(Term):
     Reference: Tzeng et al., Adversarial discriminative domain adaptation, CVPR 2017, eq. 9.
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     hidden: Annotated[int, Field(ge=1)] = 256
     """Numbers in each of its two hidden layers."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

@@ -1,5 +1,7 @@
 """Larger features, a step at a time."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -20,13 +22,9 @@ class FeatureNorm(Term):
     adaptation, ICCV 2019, section 3 (stepwise adaptive feature norm).
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     step: float = 1.0
     """How much longer than now."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

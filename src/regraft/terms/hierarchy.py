@@ -1,6 +1,7 @@
 """Being right about groups of classes."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,13 +26,9 @@ class Hierarchy(Term):
     section 3 (the marginalisation classifier); Bertinetto et al., Making better mistakes, CVPR 2020, section 3.1.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     parents: Mapping[str, str] | None = None
     """Class or group to the group it lies in; None: a tree by average linkage of the classes' mean source features."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,6 +1,6 @@
 """Confident predictions of each example, diverse ones of all together."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -24,13 +24,9 @@ class InformationMaximisation(Term):
     domain adaptation, ICML 2020, eq. 3 and 4; Wang et al., Tent, ICLR 2021, section 3.1.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED})
     diversity: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the part that keeps all examples from falling into one class."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

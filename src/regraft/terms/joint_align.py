@@ -1,5 +1,7 @@
 """A discrepancy between features and predictions together."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -28,10 +30,7 @@ class JointAlign(Term):
     maximum mean discrepancy).
     """
 
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
+    streams: ClassVar[frozenset[Stream]] = BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

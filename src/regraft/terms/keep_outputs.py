@@ -1,5 +1,7 @@
 """Keep what the source's head says: learning without forgetting."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,13 +26,9 @@ class KeepOutputs(Term):
     Reference: Li and Hoiem, Learning without forgetting, TPAMI 2018, eq. 2 and 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     temperature: float = 2.0
     """Of the classes or labels (the paper's T)."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

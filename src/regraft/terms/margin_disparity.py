@@ -1,6 +1,6 @@
 """A second head that agrees with the first on the source and disagrees on the target."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -23,15 +23,11 @@ class MarginDisparity(Term):
     problem with cross-entropy on the source and its modified form on the target).
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     margin: Annotated[float, Field(ge=1)] = 4.0
     """The weight gamma of the source: exp of the margin."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the discrepancy for the features, at the end of the phase (the paper's eta)."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

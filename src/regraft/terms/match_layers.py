@@ -1,7 +1,7 @@
 """Keep what the layers put out: the feature maps of the source, weighted by how much they matter."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,7 @@ class MatchLayers(Term):
     ICLR 2019, eq. 4 to 6.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     importance: Literal["estimated", "measured", "equal"] = "estimated"
     """Of a map: ``measured`` by switching off one after the other, as in the paper, which takes a forward pass each;
     ``estimated`` to first order by one backward pass; or ``equal``."""
@@ -35,11 +36,6 @@ class MatchLayers(Term):
     """Of the softmax over the maps of a layer."""
     examples: Annotated[int, Field(ge=1)] = 64
     """Labelled target examples that the importance is found on, at most."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

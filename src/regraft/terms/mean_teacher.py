@@ -1,7 +1,7 @@
 """Agreement with a running average of the model."""
 
 from copy import deepcopy
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -25,13 +25,9 @@ class MeanTeacher(Term):
     theta prime).
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED, Stream.TWIN})
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """How much of the teacher's weights stays after a step; less in the first steps, so that it forgets the start."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED, Stream.TWIN})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

@@ -1,5 +1,7 @@
 """Sure and diverse predictions by the norm of their matrix."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -19,10 +21,7 @@ class NuclearNorm(Term):
     insufficient situations, CVPR 2020, section 3 (batch nuclear-norm maximization).
     """
 
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED})
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

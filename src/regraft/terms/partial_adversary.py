@@ -1,6 +1,6 @@
 """A source with more classes than the target shows."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ class PartialAdversary(Term):
     Reference: Cao et al., Partial adversarial domain adaptation, ECCV 2018, section 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     adversary: float = 1.0
     """Weight of the discriminator's loss."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
@@ -33,11 +34,6 @@ class PartialAdversary(Term):
     """How often the weights of classes are found, at even distances."""
     hidden: Annotated[int, Field(ge=1)] = 256
     """Numbers in each of the discriminator's two hidden layers."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

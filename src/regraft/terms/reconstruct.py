@@ -1,6 +1,6 @@
 """Predict what was hidden of an example from the rest of it."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -32,13 +32,9 @@ class Reconstruct(Term):
     encoders, CVPR 2016, eq. 1; Devlin et al., BERT, NAACL 2019, section 3.1, task 1.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.UNLABELED})
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """How much is hidden; None: half of a picture, 15% of a text."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.UNLABELED})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,6 +1,6 @@
 """Shrink the directions of the features that carry least."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -21,13 +21,9 @@ class ShrinkSpectrum(Term):
     learning, NeurIPS 2019, eq. 4.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     count: Annotated[int, Field(ge=1)] = 1
     """How many singular values are shrunk (the paper's k)."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

@@ -1,6 +1,6 @@
 """Labels that are also a little of the classes that are alike."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -23,15 +23,11 @@ class SoftLabels(Term):
     section 3.2 (there the distance is that in a hierarchy).
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     similarity: Literal["source", "names"] = "source"
     """``source``: of the source's mean answers for the examples of two classes; ``names``: of the letters in names."""
     sharpness: Annotated[float, Field(gt=0)] = 10.0
     """How fast targets fall off (the paper's beta); large values give plain labels."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

@@ -1,7 +1,7 @@
 """The source's own classes of target examples, by how the classes of both relate."""
 
 from copy import deepcopy
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,9 @@ class SourceLabels(Term):
     Reference: You et al., Co-tuning for transfer learning, NeurIPS 2020, section 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
     relation: Literal["direct", "reverse"] = "direct"
     """``direct``: the mean answer for each class. ``reverse``: Bayes' rule on a logistic regression from answers."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset({Stream.TARGET})
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.

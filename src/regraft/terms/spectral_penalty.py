@@ -1,6 +1,6 @@
 """No direction of the features above the others."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -22,13 +22,9 @@ class SpectralPenalty(Term):
     adaptation, ICML 2019, section 4 (the loss of batch spectral penalization).
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     largest: Annotated[int, Field(ge=1)] = 1
     """How many of them."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

@@ -1,6 +1,6 @@
 """Distance from the weights that training started from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -24,6 +24,7 @@ class StayClose(Term):
     ICML 2018, eq. 2 to 6; Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017, eq. 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = frozenset()
     distance: Literal["l2", "l1", "group"] = "l2"
     """``l2``: half the square; ``l1``: the sum of moduli; ``group``: the norm of each layer's or filter's change."""
     fisher: bool = False
@@ -32,11 +33,6 @@ class StayClose(Term):
     """Examples that the Fisher information is estimated on, at most: the source's, else the target's."""
     fresh: float = 0.1
     """Weight of the penalty on the head, which has no start to stay close to, relative to the backbone's."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return frozenset()
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""

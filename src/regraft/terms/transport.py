@@ -1,7 +1,7 @@
 """What it costs to carry the source's features and labels to the target."""
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -27,15 +27,11 @@ class Transport(Term):
     ECCV 2018, section 3.
     """
 
+    streams: ClassVar[frozenset[Stream]] = BOTH
     distance: Annotated[float, Field(ge=0)] = 0.01
     """Weight of the squared distance (the paper's alpha)."""
     labels: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the cross-entropy (the paper's lambda)."""
-
-    @property
-    def needs(self) -> frozenset[Stream]:
-        """See `Term.needs`."""
-        return BOTH
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`.
