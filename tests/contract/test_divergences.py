@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from regraft.core import catalog
+from regraft.core.config import entry
 from regraft.core.errors import UserError
 from regraft.divergences._base import Divergence
 
 NAMES = catalog.names("divergences")
+DIFFERENTIABLE = [n for n in NAMES if catalog.find("divergences", n).differentiable]
 SHAPES = [(12, 40), (24, 24), (60, 5)]  # N < D, N = D, N > D
 
 
@@ -59,7 +61,7 @@ def test_grows_with_the_shift(name, shape):
 
 
 @pytest.mark.parametrize("rows", [(1, 1), (1, 5), (5, 1), (2, 3), (12, 12)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_gradients_of_small_batches_are_finite(name, rows):
     for spread in (0.0, 1.0):
         a = (spread * draw((rows[0], 8))).requires_grad_()
@@ -71,7 +73,7 @@ def test_gradients_of_small_batches_are_finite(name, rows):
         assert b.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_descending_brings_the_samples_together(name):
     divergence, target = make(name), 2 * draw((40, 4), 1) + 1
     a = draw((40, 4)).requires_grad_()
@@ -82,6 +84,14 @@ def test_descending_brings_the_samples_together(name):
         divergence(a, target).backward()
         optimiser.step()
     assert divergence(a, target).item() < 0.5 * start
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(DIFFERENTIABLE)))
+def test_what_gives_no_gradient_is_refused_as_a_loss(name):
+    a = draw((12, 4)).requires_grad_()
+    assert not make(name)(a, draw((12, 4), 1) + 1).requires_grad
+    with pytest.raises(UserError, match=f"nothing can descend on the divergence '{name}'; take one of coral, "):
+        entry("terms", {"name": "align", "divergence": name})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,6 @@ import pytest
 from scipy.linalg import eig, sqrtm
 
 from regraft.alignments import _components
-from regraft.alignments._balance import proxy_a
 from regraft.alignments._components import contrasts, leading, means
 from regraft.alignments._graph import roughness
 from regraft.alignments._moments import principal
@@ -20,6 +19,7 @@ from regraft.alignments.semisupervised_tca import SemisupervisedTca
 from regraft.alignments.subspace import Subspace
 from regraft.alignments.tca import Tca
 from regraft.alignments.tjm import Tjm
+from regraft.divergences.proxy_a import ProxyA
 from regraft.heads._kernels import bandwidth, gaussian
 from regraft.heads.knn import Knn
 
@@ -222,8 +222,8 @@ def test_meda_is_the_slow_solution_of_the_paper():
     x = np.concatenate([_components.through(layer, rows) for layer, rows in zip(before, (source, target), strict=True)])
     flat = [_components.through(layer[:1], rows) for layer, rows in zip(before, (source, target), strict=True)]
     guess = _components.through(Knn(neighbours=1).fit(x[:40], labels, 3), x[40:]).argmax(1)
-    among = [proxy_a(flat[0][labels == c], flat[1][guess == c]) for c in range(3)]
-    mu = np.mean(among) / (np.mean(among) + proxy_a(*flat))
+    among = [ProxyA()(flat[0][labels == c], flat[1][guess == c]).item() for c in range(3)]
+    mu = np.mean(among) / (np.mean(among) + ProxyA()(*flat).item())
     rows = contrasts(labels, guess, mu)
     m = rows.T @ rows
     cosines = x @ x.T

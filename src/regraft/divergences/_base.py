@@ -1,7 +1,7 @@
 """The contract of divergences: a distance between two samples of features."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,12 +10,15 @@ from regraft.core.errors import UserError
 
 
 class Divergence(ABC):
-    """A distance between two samples, usable as a loss and, on plain arrays, by itself."""
+    """A distance between two samples, usable on plain arrays by itself and, if differentiable, as a loss."""
+
+    differentiable: ClassVar[bool] = True
+    """Whether gradients flow through it to tensors that require them."""
 
     def __call__(self, a: Any, b: Any) -> Tensor:
         """The distance between ``a`` (N, D) and ``b`` (M, D), a scalar of at least single precision.
 
-        Tensors or NumPy arrays; differentiable in every tensor that requires a gradient. Not-a-number inputs are not
+        Tensors or NumPy arrays. Not-a-number inputs are not
         looked for (that would wait for the device at every training step): they give a not-a-number result.
 
         Raises:

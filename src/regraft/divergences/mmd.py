@@ -7,13 +7,13 @@ from pydantic import Field
 from torch import Tensor
 
 from regraft.core.config import settings
-from regraft.divergences._base import Divergence
+from regraft.divergences._pairs import Pairs
 
 _Positive = Annotated[float, Field(gt=0)]
 
 
 @settings
-class Mmd(Divergence):
+class Mmd(Pairs):
     """Squared maximum mean discrepancy with a sum of Gaussian kernels exp(-|x - y|^2 / (scale * bandwidth)).
 
     In [0, 2 * number of scales] when biased; the unbiased estimate may be negative.
@@ -29,22 +29,14 @@ class Mmd(Divergence):
     unbiased: bool = False
     """Leave each example's similarity to itself out of the means (a sample of one example keeps it)."""
 
-    def measure(self, a: Tensor, b: Tensor) -> Tensor:
-        """The squared discrepancy of ``a`` (N, D) and ``b`` (M, D), a scalar."""
-        return self.between(self.kernel(torch.cat([a, b])), len(a))
-
     def kernel(self, rows: Tensor) -> Tensor:
-        """Similarities (N, N) of ``rows`` (N, D)."""
+        """See `Pairs.kernel`."""
         squared = _squared_distances(rows)
         width = _median(squared.detach()) if self.bandwidth is None else squared.new_tensor(self.bandwidth)
         return torch.stack([torch.exp(squared / (-scale * width)) for scale in self.scales]).sum(0)
 
-    def between(self, kernel: Tensor, n: int) -> Tensor:
-        """The squared discrepancy of the first ``n`` rows and the others, from their similarities (N, N)."""
-        return self._within(kernel[:n, :n]) + self._within(kernel[n:, n:]) - 2 * kernel[:n, n:].mean()
-
-    def _within(self, kernel: Tensor) -> Tensor:
-        """Mean similarity inside one sample, from its kernel matrix (N, N)."""
+    def within(self, kernel: Tensor) -> Tensor:
+        """See `Pairs.within`."""
         n = len(kernel)
         if not self.unbiased or n == 1:
             return kernel.mean()

@@ -4,8 +4,10 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
+from regraft.core import catalog
 from regraft.core.batch import Stream
 from regraft.core.config import Choice, settings
+from regraft.core.errors import UserError
 from regraft.divergences._base import Divergence
 from regraft.divergences.coral import Coral
 from regraft.model import Model, Problem
@@ -25,6 +27,12 @@ class Align(Term):
     """The distance to shrink."""
     layer: str = "features"
     """Where it is measured: ``features`` or ``outputs``."""
+
+    def __post_init__(self) -> None:
+        if not self.divergence.differentiable:
+            able = [n for n in catalog.names("divergences") if catalog.find("divergences", n).differentiable]
+            name = catalog.name_of(type(self.divergence))
+            raise UserError(f"nothing can descend on the divergence {name!r}; take one of {', '.join(able)}")
 
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""
