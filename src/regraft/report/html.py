@@ -2,10 +2,11 @@
 
 import os
 import tempfile
-from importlib.resources import files
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from regraft.core.errors import UserError
@@ -27,23 +28,39 @@ def render(run: Path) -> tuple[Path, Path]:
     contents = gather(load(run))
     text, drawings = markdown(contents)
     written = {f"figures/{name}": drawing for name, drawing in drawings.items()}
-    written |= {"report.md": text.encode(), "report.html": html(contents).encode()}
+    write(run, written | {"report.md": text.encode(), "report.html": html(contents).encode()})
+    return run / "report.html", run / "report.md"
+
+
+def write(run: Path, files: Mapping[str, bytes]) -> None:
+    """Write files, by their names in the folder ``run``: each whole or not at all.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     try:
-        (run / "figures").mkdir(exist_ok=True)
-        for name, content in written.items():
+        for name, content in files.items():
+            (run / name).parent.mkdir(exist_ok=True)
             _write(run / name, content)
     except OSError as error:
         raise UserError(
             f"cannot write into {run} ({error.strerror or error}); make room or change its rights"
         ) from error
-    return run / "report.html", run / "report.md"
 
 
 def html(contents: Contents) -> str:
     """The page, with everything it needs inside."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("regraft.report").joinpath("template.html").read_text(encoding="utf-8"))
-    return template.render(page=contents, style=Markup(STYLE), svg=_svg)
+    return page("template.html", contents)
+
+
+def page(template: str, contents: Any) -> str:
+    """A page of its own, ``contents`` set in a template of this folder."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("regraft", "report"),
+    )  # fmt: skip
+    environment.globals.update(svg=_svg, style=Markup(STYLE))
+    return environment.get_template(template).render(page=contents)
 
 
 def _svg(figure: Figure) -> Markup:

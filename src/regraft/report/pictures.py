@@ -163,22 +163,28 @@ def _spread(truth: np.ndarray, members: np.ndarray, key: np.ndarray) -> Iterator
 def _example(told: _Told, index: int) -> Example | None:
     assert told.folder.holdout is not None
     kind, item = told.folder.holdout.kind, told.folder.holdout.items[index]
-    thumbnail, sound = None, ""
-    if kind in ("image", "audio"):
-        try:
-            thumbnail, sound = (_picture if kind == "image" else _recording)(_found(told.folder, item))
-        except (UserError, OSError, ValueError):  # it moved away, or was changed
-            return None
+    try:
+        thumbnail, sound = seen(kind, item, Path(told.folder.result.data.target))
+    except (UserError, OSError, ValueError):  # it moved away, or was changed
+        return None
     scratch = "" if told.theirs is None else str(told.theirs.said[index])
     item, ours = Path(item).name if kind == "vector" else item, told.ours
     true, answer, sure = str(told.truth[index]), str(ours.said[index]), float(ours.sure[index])
     return Example(item, true, answer, scratch, sure, thumbnail, sound)
 
 
-def _found(folder: Folder, item: str) -> Path | Member:
-    """The file, which may have moved together with the target, or the part of one."""
-    inside = member(item, folder.holdout.kind) if folder.holdout else None
-    return inside or (Path(item) if Path(item).is_file() else Path(folder.result.data.target) / item)
+def seen(kind: str, item: str, root: Path) -> tuple[Image.Image | None, str]:
+    """A thumbnail of an example of ``kind``, None if it cannot be drawn, and a recording as a data URI, or nothing.
+
+    ``item``: as `Examples` has it, in words; a file may have moved together with the folder ``root`` that it was in.
+
+    Raises:
+        UserError, OSError, ValueError: it is no longer there, or was changed.
+    """
+    if kind not in ("image", "audio"):
+        return None, ""
+    found = member(item, kind) or (Path(item) if Path(item).is_file() else root / item)
+    return (_picture if kind == "image" else _recording)(found)
 
 
 def _picture(item: Path | Member) -> tuple[Image.Image, str]:
