@@ -10,6 +10,7 @@ _PUBLIC = {
     "run": "regraft.api",
     "train": "regraft.api",
     "load": "regraft.api",
+    "shift": "regraft.api",
     "average": "regraft.api",
     "Result": "regraft.api",
     "Kept": "regraft.api",

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from regraft import artifacts
+from regraft import artifacts, shifting
 from regraft.backbones._base import Backbone
 from regraft.commands import run as command
+from regraft.commands import shift as comparison
 from regraft.commands import train as training
 from regraft.commands._summary import summary
 from regraft.core.config import build
@@ -119,6 +120,20 @@ def average(folders: Sequence[str | Path], into: str | Path) -> Kept:
     """
     artifacts.average([Path(folder) for folder in folders], Path(into))
     return load(into)
+
+
+def shift(a: Any, b: Any, *, reporter: Reporter | None = None, **options: Any) -> dict[str, Any]:
+    """How far two domains lie apart: see ``regraft shift --help`` for the options.
+
+    ``a``, ``b``: paths; or features (N, D) and (M, D), of which `regraft.shifting.shift` tells, and nothing is written.
+
+    Raises:
+        UserError: they cannot be read or compared.
+    """
+    if not isinstance(a, str | Path):
+        return shifting.shift(shifting.Sample(a), shifting.Sample(b), **options)
+    given = {"domains": [a, b], **options}
+    return comparison.main(build(comparison.Shift, given, "shift"), reporter or Reporter())
 
 
 def load(folder: str | Path) -> Kept:

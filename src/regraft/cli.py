@@ -18,7 +18,7 @@ from regraft.core.describe import Description, Option, describe
 from regraft.core.errors import UserError, unknown
 
 _COMMANDS = Path(__file__).parent / "commands"
-_ORDER = ("demo", "run", "train", "evaluate", "predict", "report", "list", "explain", "doctor")
+_ORDER = ("demo", "run", "train", "rank", "shift", "evaluate", "predict", "report", "list", "explain", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from regraft.core.config import settings
 from regraft.divergences._base import Divergence
-from regraft.divergences._classifier import told_apart
+from regraft.divergences._classifier import principal, told_apart
 
 
 @settings
@@ -30,11 +30,7 @@ class HDivergence(Divergence):
 
     def measure(self, a: Tensor, b: Tensor) -> Tensor:
         """The distance between ``a`` (N, D) and ``b`` (M, D), a scalar."""
-        rows = torch.cat([a, b]).detach().double()
-        left, singular, _ = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
-        kept = singular > singular[0] * 1e-9
-        main = (left * singular)[:, kept][:, : self.components]
-        main = main / main.square().sum(1).mean().sqrt().clamp(min=1e-300)
+        main = principal(torch.cat([a, b]).detach().double(), self.components)
         first, second = torch.triu_indices(main.shape[1], main.shape[1])
         seen = torch.cat([main, main[:, first] * main[:, second]], 1)
         return told_apart(seen[: len(a)], seen[len(a) :]).to(a.dtype)
