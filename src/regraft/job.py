@@ -13,12 +13,10 @@ from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
-from regraft.features import Memory, features
 from regraft.finishing import Finish
 from regraft.preparing import Prepared
 from regraft.racing import CLEARLY, EPOCHS, Plan, Race
-from regraft.ranking import rank
-from regraft.scores._base import Evidence
+from regraft.ranking import known_of, rank
 from regraft.sources import Opening, Source, open_source, scratch_source
 
 
@@ -118,12 +116,7 @@ class Job:
         return [small, *others.values()]
 
     def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:
-        evidence = {}
-        for s in sources:
-            memory = Memory(s.inference, self.bench.cache)
-            x = features(s.model.backbone, self.train[s.uri], s.backbone.preprocess, memory)
-            evidence[s.uri] = Evidence(x, self.train[s.uri].labels, s.predictions(x))
-        return rank(evidence, self.bench.seed)
+        return rank({s.uri: known_of(s, self.train[s.uri], self.bench) for s in sources}, self.bench.seed)
 
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
         weights = [catalog.find("methods", c.method).cost for c in candidates]

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from regraft.bench import Bench
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.core.records import Interval
 from regraft.core.seeding import derive
+from regraft.data.dataset import Dataset
+from regraft.features import Memory, features
 from regraft.scores._base import Evidence
+from regraft.sources import Source
 
 VOTING = ("knn", "linear_probe", "logme", "h_score", "leep", "nce")
 """Scores that vote on the combined rank. The last two need what the source itself predicts: they vote if all do."""
@@ -19,6 +23,13 @@ LOUDEST = 3.0
 KEPT = 0.8
 """Share of the labelled examples in a subsample."""
 _RESAMPLES = 20
+
+
+def known_of(source: Source, train: Dataset, bench: Bench) -> Evidence:
+    """What is known of a source on the labelled target, as it decodes it, before any training."""
+    x = features(source.model.backbone, train, source.backbone.preprocess, Memory(source.inference, bench.cache))
+    parameters = sum(p.numel() for p in source.model.backbone.parameters())
+    return Evidence(x, train.labels, source.predictions(x), parameters)
 
 
 def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:
