@@ -47,6 +47,11 @@ class Phase:
         """The streams that a step draws."""
         return frozenset().union(*(weighted.term.needs for weighted in self.terms.values()))
 
+    @property
+    def watches(self) -> frozenset[Stream]:
+        """Those of them whose layers are read."""
+        return frozenset().union(*(weighted.term.watches for weighted in self.terms.values()))
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -177,7 +182,7 @@ class _Live:
         sums: dict[str, float] = dict.fromkeys(self.phase.terms, 0.0)
         for i in range(parts):
             drawn = {stream: piece[i] for stream, piece in pieces.items()}
-            round_ = Round(self.model, drawn, self.step / self.options.steps)
+            round_ = Round(self.model, drawn, self.step / self.options.steps, self.phase.watches)
             shares = {name: _share(self.phase.terms[name], drawn, batches, parts) for name in self.bound}
             with self.engine.runtime.compute(self.model.backbone):
                 losses = {name: self.bound[name](round_) for name, share in shares.items() if share}

@@ -63,7 +63,7 @@ def value(term, toy, model: Model | None = None) -> float:
     """The term at weights that have moved, bound at the source's."""
     problem, model = toy.problem(), model or deepcopy(toy.trained)
     fixed = term.bind(model, problem)
-    return fixed(Round(moved(model).eval(), batch(problem), 0.5)).item()
+    return fixed(Round(moved(model).eval(), batch(problem), 0.5, term.watches)).item()
 
 
 def linear(toy, *, seed: int = 0) -> tuple[Model, object]:
