@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from regraft import checkpoint
@@ -39,7 +40,7 @@ class Phase:
     """How to lower the objective."""
     select: Annotated[Selector, Choice("selectors")] | None = None
     """What picks the step whose weights are kept; None keeps the last."""
-    aside: float = 0.0
+    aside: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the labelled target that this phase does not learn from, for a selector or an edit that reads it."""
 
     @property

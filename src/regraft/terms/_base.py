@@ -89,7 +89,7 @@ class Weighted:
     """What is added to the objective."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight at the end of the ramp."""
-    ramp: float = 0.0
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the phase over which the weight grows linearly from zero."""
 
     def at(self, progress: float) -> float:

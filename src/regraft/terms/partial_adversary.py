@@ -26,7 +26,7 @@ class PartialAdversary(Term):
     """
 
     streams: ClassVar[frozenset[Stream]] = BOTH
-    adversary: float = 1.0
+    adversary: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the discriminator's loss."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of that loss for the features, reversed, at the end of the phase."""

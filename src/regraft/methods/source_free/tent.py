@@ -33,7 +33,7 @@ class Tent(Method):
     blind: ClassVar[bool] = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the entropy."""
-    prior: float = 0.0
+    prior: Annotated[float, Field(ge=0)] = 0.0
     """How many examples the source's statistics count for (see `AdaptNorm`)."""
     descent: Descent = Descent(batch_size=64, rate=1e-3, weight_decay=0.0, augment=None)
     """How to train."""
