@@ -33,5 +33,5 @@ class Lora(Edit):
             UserError: peft is not installed.
             CandidateError: the network has no layer to adapt.
         """
-        options = {"r": self.rank, "lora_alpha": int(self.scale * self.rank), "use_dora": self.decompose}
+        options = {"r": self.rank, "lora_alpha": self.scale * self.rank, "use_dora": self.decompose}
         return inject(model, "LoraConfig", lambda names: options)
