@@ -14,7 +14,6 @@ from regraft.data.dataset import Dataset, Domain, whole
 from regraft.data.examples import Examples, noun
 from regraft.evaluation import predict
 from regraft.features import Memory
-from regraft.folding import NORMS
 from regraft.model import Model, Problem
 from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
@@ -82,7 +81,7 @@ def adapted(model: Model, backbone: Backbone, dataset: Dataset, runtime: Runtime
 def _adaptable(model: Model, how: str) -> None:
     if how not in ADAPTING[1:]:
         raise UserError(f"option 'adapt' is {how!r}; choose one of {', '.join(ADAPTING)}")
-    if not any(isinstance(m, NORMS) for m in model.modules()):
+    if not model.batch_norms:
         raise UserError("this model has no batch normalisation, so it cannot be adapted; leave --adapt out")
     labels = answering(model).labels
     if labels not in catalog.find("methods", how).labels:

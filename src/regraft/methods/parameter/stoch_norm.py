@@ -25,6 +25,7 @@ class StochNorm(Method):
 
     raced: ClassVar[bool] = False
     cost: ClassVar[float] = 1.3
+    batch_norm: ClassVar[bool] = True
     share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Probability of the batch's statistics (the paper's p)."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)

@@ -27,6 +27,7 @@ class Adabn(Method):
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
     raced_blind: ClassVar[bool] = True
+    batch_norm: ClassVar[bool] = True
     prior: Annotated[float, Field(ge=0)] = 0.0
     """How many examples the source's statistics count for (see `AdaptNorm`)."""
     descent: Descent = Descent(rate=1e-2, views=4)

@@ -34,6 +34,7 @@ class Tent(Method):
     cost: ClassVar[float] = 2.0
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
+    batch_norm: ClassVar[bool] = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the entropy."""
     prior: Annotated[float, Field(ge=0)] = 0.0
