@@ -20,6 +20,7 @@ from regraft.edits.interpolate import Interpolate
 from regraft.edits.keep import Keep
 from regraft.edits.lora import Lora
 from regraft.edits.merge import Merge
+from regraft.edits.prefix import Prefix
 from regraft.edits.prompt import Prompt
 from regraft.edits.recall import Recall
 from regraft.edits.soup import Soup
@@ -320,13 +321,18 @@ def test_models_of_other_classes_are_averaged_without_their_heads_and_other_netw
     assert not (tmp_path / "none").exists()
 
 
-def reader_of_text():
-    """A transformer of two layers over 40 tokens."""
+def encoder():
+    """A transformer of two layers over 40 tokens, always the same."""
     transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = transformers.BertConfig(vocab_size=40, max_position_embeddings=24, **shape)
     torch.manual_seed(0)
-    return transformer(transformers.BertModel(config, add_pooling_layer=False), "mean")
+    return transformers.BertModel(config, add_pooling_layer=False)
+
+
+def reader_of_text():
+    """The same as a network of ours."""
+    return transformer(encoder(), "mean")
 
 
 def test_a_prompt_comes_before_the_tokens_and_nothing_else_learns():
@@ -356,6 +362,69 @@ def test_a_prompt_comes_before_the_tokens_and_nothing_else_learns():
         Prompt(tokens=8).add(plain, torch.randint(40, (2, 20)))
 
 
+def writer_of_text():
+    """A decoder of two layers over 40 tokens."""
+    transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 24, "bos_token_id": 0, "eos_token_id": 0}
+    torch.manual_seed(0)
+    return transformer(transformers.GPT2Model(transformers.GPT2Config(vocab_size=40, **shape)), "last")
+
+
+def of_text(network) -> tuple[Model, torch.Tensor]:
+    """A frozen model, and three texts of six tokens, one of them shorter."""
+    tokens = torch.randint(40, (3, 6), generator=torch.Generator().manual_seed(0))
+    tokens[1, 4:] = PAD
+    network.requires_grad_(False)
+    return Model(network, nn.Linear(32, 2), ("a", "b")).eval(), tokens
+
+
+def test_a_prefix_starts_as_what_a_decoder_makes_of_tokens_before_the_text():
+    """No token of a decoder sees what follows it: keys and values of the prefix are those of a text that begins so."""
+    model, tokens = of_text(writer_of_text())
+    plain, edit = deepcopy(model), Prefix(tokens=2, width=4)
+    torch.manual_seed(1)
+    edit.add(model, tokens)
+    torch.manual_seed(1)
+    drawn = torch.randint(40, (1, 2)).expand(3, -1)
+    with torch.no_grad():
+        expected = plain.backbone(torch.cat([drawn, tokens], 1))
+        for one in (model, deepcopy(model)):
+            assert torch.allclose(one.backbone(tokens), expected, atol=1e-6)
+            assert torch.allclose(one.backbone(one.backbone(tokens, 0, 2), 2), expected, atol=1e-6)
+        again = deepcopy(plain)
+        edit.add(again, tokens)  # of other tokens, as a saved model is built again
+        again.load_state_dict(model.state_dict())
+        assert torch.equal(again.backbone(tokens), model.backbone(tokens))
+    copy = deepcopy(model)
+    copy.backbone(tokens).sum().backward()
+    learned = {n for n, p in copy.backbone.named_parameters() if p.grad is not None}
+    assert learned == {n for n, _ in copy.backbone.named_parameters() if "prefix.encoder" in n}
+    assert all(p.grad is None for p in model.parameters())  # hooks of a copy are the copy's
+    with pytest.raises(CandidateError, match="no room"):
+        Prefix(tokens=8).add(plain, torch.randint(40, (2, 20)))
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # of one library about the other
+def test_a_prefix_is_that_of_peft():
+    """The library's own model, with the same weights, gives the same states."""
+    peft = pytest.importorskip("peft", reason="the extra peft is not installed")
+    model, tokens = of_text(reader_of_text())
+    Prefix(tokens=3, width=4).add(model, tokens)
+    prefix = next(m for n, m in model.backbone.named_modules() if n.endswith("prefix"))
+    prefix.start.zero_()
+    nn.init.normal_(prefix.encoder.transform[-1].weight)
+    options = {"num_virtual_tokens": 3, "encoder_hidden_size": 4, "prefix_projection": True}
+    config = peft.PrefixTuningConfig(task_type="FEATURE_EXTRACTION", **options)
+    theirs = peft.PeftModelForFeatureExtraction(encoder(), config).eval()
+    theirs.prompt_encoder["default"].load_state_dict(prefix.encoder.state_dict())
+    mask = tokens != PAD
+    with torch.no_grad():
+        states = theirs(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
+        wanted = (states * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True)
+        assert torch.allclose(model.backbone(tokens), wanted, atol=1e-6)
+
+
 def test_adapters_follow_the_layers_of_a_transformer_also_in_a_copy():
     model = Model(reader_of_text(), nn.Linear(32, 2), ("a", "b")).eval()
     tokens = torch.randint(40, (3, 6), generator=torch.Generator().manual_seed(0))
@@ -374,3 +443,9 @@ def test_adapters_follow_the_layers_of_a_transformer_also_in_a_copy():
 def test_a_prompt_is_for_text(toy):
     with pytest.raises(CandidateError, match="transformer of text"):
         Prompt().apply(deepcopy(toy.trained), toy.problem())
+
+
+def test_a_prefix_is_for_text_too(toy):
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    with pytest.raises(CandidateError, match="transformer of text from Hugging Face"):
+        Prefix().apply(deepcopy(toy.trained), toy.problem())
