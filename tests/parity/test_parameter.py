@@ -168,7 +168,7 @@ def test_the_estimate_of_what_matters_follows_the_measurement(toy):
 def test_contrast_is_the_papers_over_the_keys_of_earlier_steps(toy):
     """Zhong et al., eq. 3 and 5, example by example; the second step has the keys of the first."""
     problem, model = toy.problem(), moved(deepcopy(toy.trained)).eval()
-    fixed, tau = ContrastClasses(temperature=0.5, keys=2).bind(model, problem), 0.5
+    fixed, tau = ContrastClasses(temperature=0.5, queue=2).bind(model, problem), 0.5
     drawn = batch(problem)[Stream.TARGET]
     x, y = model.backbone(drawn.inputs).detach(), drawn.targets.tolist()
     keys = nn.functional.normalize(nn.functional.pad(x, (0, 1), value=1.0))
@@ -187,6 +187,33 @@ def test_contrast_is_the_papers_over_the_keys_of_earlier_steps(toy):
     first, second = (fixed(Round(model, {Stream.TARGET: drawn}, at)).item() for at in (0.0, 0.1))
     assert first == pytest.approx(0.0, abs=1e-6)  # there is no other key yet
     assert second == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_keys_are_those_of_a_copy_that_follows_slowly(toy):
+    """Zhong et al., section 3 (momentum, as He et al., MoCo, CVPR 2020, eq. 2): the copy moves once a step, and not by
+    gradients; its keys, features and projections, are what the queue holds, the latest first."""
+    problem, model = toy.problem(), deepcopy(toy.trained).eval()
+    fixed = ContrastClasses(queue=3, momentum=0.75, width=5).bind(model, problem).eval()
+    drawn = batch(problem)[Stream.TARGET]
+    copy, projector = deepcopy(model.backbone), deepcopy(fixed.projector)
+    wanted = torch.zeros(4, 3, 24 + 1 + 5)
+    for step in range(3):
+        if step:
+            moved(model)
+            for slow, now in zip(copy.parameters(), model.backbone.parameters(), strict=True):
+                slow.data = 0.75 * slow.data + 0.25 * now.data
+        before = wanted.clone()
+        for piece in Batch(drawn.inputs, drawn.targets).split(2):  # a second micro-batch does not move it
+            value = fixed(Round(model, {Stream.TARGET: piece}, step / 3))
+            assert torch.allclose(fixed.queue, before, atol=1e-5)
+            keys = nn.functional.normalize(nn.functional.pad(copy(piece.inputs).detach(), (0, 1), value=1.0))
+            keys = torch.cat([keys, nn.functional.normalize(projector(keys[:, :-1]).detach())], 1)
+            for c in range(4):
+                wanted[c] = torch.cat([keys[piece.targets == c], wanted[c]])[:3]
+    assert torch.allclose(fixed.coming, wanted, atol=1e-5)
+    value.backward()
+    assert all(p.grad is None for p in fixed.slow.parameters())
+    assert all(p.grad is not None for p in (*model.parameters(), *fixed.projector.parameters()))
 
 
 @pytest.mark.parametrize("edit", [Lora(decompose=True), Ia3(), StochNorm()], ids=["dora", "ia3", "stoch_norm"])
