@@ -25,7 +25,7 @@ class Prefix(Method):
     cost: ClassVar[float] = 1.0
     adapter: Annotated[edits.Prefix, Choice("edits")] = edits.Prefix()
     """The shape of the prefix."""
-    descent: Descent = Descent(batch_size=24, rate=1e-2, average=0.98)
+    descent: Descent = Descent(batch_size=24, rate=3e-2, average=0.98)
     """How to train."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
