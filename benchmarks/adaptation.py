@@ -6,7 +6,7 @@ FILE is ``MNIST_vs_USPS.mat`` of the small protocol: 2,000 digits of MNIST and 1
 the source labelled, all of the target unlabelled for training and judged afterwards. A small network is trained on the
 source from nothing; then every method starts from it. ``dann+shot`` is one method after another. Labels of the target
 are read in one place, `accuracy`, after everything is trained; the line ``selected`` is the method whose predictions
-agree best with the mean of all (as `regraft run --shots 0` selects; EnsV, Hu et al., NeurIPS 2024).
+agree best with the mean of all (EnsV, Hu et al., NeurIPS 2024; `regraft run --shots 0` selects by `nuclear_norm`).
 """
 
 import argparse

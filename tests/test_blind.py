@@ -72,6 +72,16 @@ def test_only_methods_that_can_do_without_labels_line_up(race):
     assert "there are none" in out[0]["reason"]
 
 
+def test_what_works_through_batch_normalisation_is_left_out_where_there_is_none(race, toy):
+    """Networks for texts and tables have none; a line says so, and no candidate fails."""
+    source = replace(race.entrants.sources[0], model=toy.fresh(toy.backbone(norm=False)))
+    ready, out = replace(race.entrants, sources=[source]).line_up()
+    assert "adabn" not in {c.method for c in ready}
+    assert {c.method for c in ready} == {c.method for c in race.entrants.line_up()[0]} - {"adabn"}
+    said = {one["method"]: one["reason"] for one in out}
+    assert said["adabn"] == "it works through batch normalisation, and this network has none"
+
+
 def test_asking_for_labels_only_is_refused_at_once():
     with pytest.raises(UserError, match="fine_tune: it learns from labels of the target, and there are none"):
         refuse(["fine_tune"], AtHand(True, False, blind=True))

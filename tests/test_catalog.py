@@ -1,10 +1,12 @@
 """Every entry of every catalogue: found by its file, documented, built from plain data and turned back into it."""
 
 import inspect
+import math
 import subprocess
 import sys
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
@@ -17,7 +19,9 @@ from regraft.core.errors import UserError
 ENTRIES = [(kind, name) for kind in catalog.KINDS for name in catalog.files(kind)]
 IDS = [f"{kind}/{name}" for kind, name in ENTRIES]
 # What an entry that cannot be made from nothing needs.
-REQUIRED = {"arch": "resnet18", "path": "somewhere", "size": 32, "tokenizer": "a-name"}
+REQUIRED = {"arch": "resnet18", "path": "somewhere", "size": 32, "tokenizer": "a-name", "term": "supervised"}
+# Whose numbers are read from files and measured on data.
+FOUND = ("backbones", "preprocessing", "tasks")
 CITING = ("methods", "divergences", "scores", "weightings", "alignments")
 # Terms that are a task's own loss rather than somebody's idea.
 UNCITED = {("terms", "supervised")}
@@ -193,3 +197,27 @@ def test_names_with_options_make_different_names_of_files():
     assert names[0] == "l2_sp"
     assert len(set(names)) == 4
     assert not any(set("?/=&") & set(name) for name in names)
+
+
+def leaves(hint: object) -> set[object]:
+    """What a type is made of: ``tuple[float, ...] | None`` of float and None."""
+    parts = [part for part in get_args(hint) if part is not ...]
+    return set().union(*map(leaves, parts)) if parts else {hint}
+
+
+def records(cls: type) -> set[type]:
+    """``cls`` and the records of options in it that are in no catalogue."""
+    inside = set().union(*(leaves(hint) for hint in get_type_hints(cls).values()))
+    return {cls}.union(*(records(c) for c in inside if is_dataclass(c) and not catalog.name_of(c)))
+
+
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k, n in ENTRIES if k not in FOUND])
+def test_numbers_that_mean_nothing_are_refused_where_they_are_given(kind, name):
+    """Not in the middle of a run, by the first thing that breaks."""
+    for cls in records(catalog.find(kind, name)):
+        hints, needed = get_type_hints(cls), {n: REQUIRED[n] for n in required(cls) if n in REQUIRED}
+        for option in (f.name for f in fields(cls) if leaves(hints[f.name]) & {int, float}):
+            for value in (-1_000_000_000, math.nan):
+                given = [value] if "tuple" in str(hints[option]) else value
+                with pytest.raises(UserError, match=f"option '{option}"):
+                    build(cls, {**needed, option: given})

@@ -13,6 +13,7 @@ from regraft.backbones.small import Small
 from regraft.commands import predict
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
+from regraft.heads.knn import Knn
 from regraft.model import Model
 from regraft.prediction import predict_items
 from regraft.tasks._base import Task
@@ -100,3 +101,14 @@ def test_what_cannot_be_adapted_is_refused_in_a_sentence(tmp_path, pictures):
         predict_items(model, backbone, pictures, adapt="adabn")
     with pytest.raises(UserError, match="choose one of none, adabn, tent"):
         predict_items(*artifacts.load(run), pictures, adapt="bn")
+
+
+def test_tent_is_refused_beforehand_where_the_head_passes_no_gradient(tmp_path, pictures, monkeypatch):
+    run = kept(tmp_path / "run")
+    model, backbone = artifacts.load(run)
+    rng = np.random.default_rng(0)
+    model.head = Knn().fit(rng.standard_normal((12, model.backbone.feature_dim)), np.arange(12) % 3, 3)
+    assert predict_items(model, backbone, pictures, adapt="adabn")
+    monkeypatch.setattr("regraft.prediction.opened", lambda *_: pytest.fail("examples were read first"))
+    with pytest.raises(UserError, match=r"nothing flows back .* use --adapt adabn"):
+        predict_items(model, backbone, pictures, adapt="tent")

@@ -1,8 +1,10 @@
 """Random changes to training pictures that leave their label alone."""
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,15 +21,15 @@ class Augment:
     A mirrored letter is another letter, a mirrored bird is a bird: only the user knows, so ``flip`` is off.
     """
 
-    shift: float = 0.08
+    shift: Annotated[float, Field(ge=0)] = 0.08
     """Largest shift, as a share of the side."""
-    rotate: float = 15.0
+    rotate: Annotated[float, Field(ge=0)] = 15.0
     """Largest rotation, in degrees."""
-    zoom: float = 0.2
+    zoom: Annotated[float, Field(ge=0)] = 0.2
     """Largest change of size, as a share."""
-    shear: float = 0.15
+    shear: Annotated[float, Field(ge=0)] = 0.15
     """Largest shear, as a share of the side."""
-    colour: float = 0.3
+    colour: Annotated[float, Field(ge=0)] = 0.3
     """Largest change of brightness and contrast, as a share."""
     flip: bool = False
     """Mirror half of the pictures left to right."""

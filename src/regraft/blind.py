@@ -99,12 +99,13 @@ def check(select: str) -> None:
     """Refuse a selector that could not choose without labels of the target.
 
     Raises:
-        UserError: there is no such selector, or it reads labels of the target.
+        UserError: there is no such selector, it reads labels of the target, or it compares no models.
     """
     rule = catalog.find("selectors", select)
-    if not rule.withheld or select == "last":
-        able = [n for n in catalog.names("selectors") if catalog.find("selectors", n).withheld and n != "last"]
-        reads = "compares no models" if select == "last" else f"reads {rule.labels}"
+    if not (rule.withheld and rule.compares):
+        rules = {name: catalog.find("selectors", name) for name in catalog.names("selectors")}
+        able = [name for name, other in rules.items() if other.withheld and other.compares]
+        reads = f"reads {rule.labels}" if rule.compares else "compares no models"
         raise UserError(f"option 'select': {select} {reads}; without labels take one of {', '.join(able)}")
 
 

@@ -150,6 +150,8 @@ class Entrants:
             return f"there is no set of {Need.UNLABELED.value}: give --unlabeled DIR"
         if method.tunes and not source.learns:
             return "there is no weight in it that could be trained: this source gives features only"
+        if method.batch_norm and not source.model.batch_norms:
+            return "it works through batch normalisation, and this network has none"
         return ""
 
 

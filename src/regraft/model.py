@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from regraft.backbones._base import Backbone, Network
 from regraft.core.batch import Batch, Stream, View
@@ -47,10 +48,15 @@ class Model(nn.Module):
         super().train(mode)
         for part in (*self.backbone.stages[: self.frozen_stages()], *blocks(self.backbone)):
             part.train(part.training and any(p.requires_grad for p in part.parameters()))
-        for norm in (m for m in self.backbone.modules() if isinstance(m, NORMS)):
+        for norm in self.batch_norms:
             learns = any(p.requires_grad for p in norm.parameters())
             norm.train(norm.training and learns and not self.frozen_norm)
         return self
+
+    @property
+    def batch_norms(self) -> list[_BatchNorm]:
+        """The layers of batch normalisation in the backbone."""
+        return [m for m in self.backbone.modules() if isinstance(m, NORMS)]
 
     def frozen_stages(self) -> int:
         """How many leading stages of the backbone no descent can change: their outputs may be remembered."""

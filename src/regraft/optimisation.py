@@ -1,8 +1,10 @@
 """The optimiser of a descent: parameter groups by depth, rates by step."""
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from regraft.augment import Augment
@@ -15,41 +17,41 @@ from regraft.model import Model
 class Descent:
     """How a phase lowers its objective."""
 
-    steps: int = 200
+    steps: Annotated[int, Field(ge=0)] = 200
     """Optimiser steps."""
-    batch_size: int = 32
+    batch_size: Annotated[int, Field(ge=1)] = 32
     """Examples of each stream in a step; fewer if the stream has fewer."""
-    rate: float = 1e-3
+    rate: Annotated[float, Field(gt=0)] = 1e-3
     """Largest learning rate: that of the head and, for convolutional networks, of the deepest layers."""
     optimizer: str = "adamw"
     """``adamw``, ``sgd`` (with momentum) or ``rmsprop``."""
-    momentum: float = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of ``sgd``."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Decoupled weight decay (an L2 penalty for ``sgd`` and ``rmsprop``)."""
-    layer_decay: float = 1.0
+    layer_decay: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the rate for each block further from the head."""
-    head_factor: float = 1.0
+    head_factor: Annotated[float, Field(ge=0)] = 1.0
     """Factor on the rate of the head."""
-    warmup: float = 0.3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the steps over which the rate grows from zero."""
     schedule: str = "cosine"
     """After the warm-up: ``cosine`` (down to zero) or ``constant``."""
-    clip: float = 1.0
+    clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest norm of the gradient; 0 for no limit."""
-    average: float = 0.0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the running average of the weights, which then is the result; 0 for none."""
-    micro_batch: int | None = None
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
     """Examples forwarded at once; gradients of a batch are accumulated. Halved when memory runs out."""
     augment: Augment | None = Augment()
     """How pictures are varied; None for not at all."""
     twin: Augment | None = None
     """How the second view of unlabelled examples is varied, where a term asks for one; None: as the first."""
-    views: int | None = None
+    views: Annotated[int, Field(ge=1)] | None = None
     """Variants of each picture; None for new ones each epoch. With a number, frozen layers run once per variant."""
-    patience: int | None = None
+    patience: Annotated[int, Field(ge=0)] | None = None
     """Validations without a better score after which the descent stops (with a selector)."""
-    validate_every: int = 20
+    validate_every: Annotated[int, Field(ge=1)] = 20
     """Steps between validations (with a selector)."""
 
 

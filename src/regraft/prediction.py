@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from regraft.backbones._base import Backbone
 from regraft.core import catalog
 from regraft.core.config import entry
@@ -12,7 +14,6 @@ from regraft.data.dataset import Dataset, Domain, whole
 from regraft.data.examples import Examples, noun
 from regraft.evaluation import predict
 from regraft.features import Memory
-from regraft.folding import NORMS
 from regraft.model import Model, Problem
 from regraft.readers._base import kind_as, known, read
 from regraft.readers._read import checked
@@ -73,12 +74,6 @@ def adapted(model: Model, backbone: Backbone, dataset: Dataset, runtime: Runtime
     method = entry("methods", {"name": how, "prior": _PRIOR}).with_steps(_STEPS)
     try:
         return run(model, method.phases(problem), problem, Engine(runtime))
-    except RuntimeError as error:
-        if "does not require grad" not in str(error):
-            raise
-        raise UserError(
-            f"nothing flows back through this model's head, which {how} needs; use --adapt adabn"
-        ) from error
     except CandidateError as error:
         raise UserError(f"the model could not be adapted by {how} ({error}); leave --adapt out") from error
 
@@ -86,11 +81,20 @@ def adapted(model: Model, backbone: Backbone, dataset: Dataset, runtime: Runtime
 def _adaptable(model: Model, how: str) -> None:
     if how not in ADAPTING[1:]:
         raise UserError(f"option 'adapt' is {how!r}; choose one of {', '.join(ADAPTING)}")
-    if not any(isinstance(m, NORMS) for m in model.modules()):
+    if not model.batch_norms:
         raise UserError("this model has no batch normalisation, so it cannot be adapted; leave --adapt out")
     labels = answering(model).labels
     if labels not in catalog.find("methods", how).labels:
         raise UserError(f"{how} does not adapt models that predict {labels.value}; use --adapt adabn")
+    if how == "tent" and not _passes_gradients(model):
+        raise UserError(f"nothing flows back through this model's head, which {how} needs; use --adapt adabn")
+
+
+def _passes_gradients(model: Model) -> bool:
+    """Whether the head is a differentiable function of the features: votes of neighbours or of learners are none."""
+    with torch.enable_grad():
+        features = torch.zeros(2, model.backbone.feature_dim, device=next(model.parameters()).device)
+        return bool(model.head(features.requires_grad_(True)).requires_grad)
 
 
 def answering(model: Model) -> Task:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from regraft import checkpoint
@@ -39,13 +40,18 @@ class Phase:
     """How to lower the objective."""
     select: Annotated[Selector, Choice("selectors")] | None = None
     """What picks the step whose weights are kept; None keeps the last."""
-    aside: float = 0.0
+    aside: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the labelled target that this phase does not learn from, for a selector or an edit that reads it."""
 
     @property
     def needs(self) -> frozenset[Stream]:
         """The streams that a step draws."""
         return frozenset().union(*(weighted.term.needs for weighted in self.terms.values()))
+
+    @property
+    def watches(self) -> frozenset[Stream]:
+        """Those of them whose layers are read."""
+        return frozenset().union(*(weighted.term.watches for weighted in self.terms.values()))
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ class _Live:
         sums: dict[str, float] = dict.fromkeys(self.phase.terms, 0.0)
         for i in range(parts):
             drawn = {stream: piece[i] for stream, piece in pieces.items()}
-            round_ = Round(self.model, drawn, self.step / self.options.steps)
+            round_ = Round(self.model, drawn, self.step / self.options.steps, self.phase.watches)
             shares = {name: _share(self.phase.terms[name], drawn, batches, parts) for name in self.bound}
             with self.engine.runtime.compute(self.model.backbone):
                 losses = {name: self.bound[name](round_) for name, share in shares.items() if share}

@@ -181,6 +181,14 @@ def test_lora_starts_as_the_identity_and_trains_only_the_updates(toy):
     assert all("lora_" in name for name in free)
 
 
+@pytest.mark.parametrize("scale", [0.05, 2.0])
+def test_the_scale_of_lora_is_the_factor_of_the_update(scale, toy):
+    model = Lora(scale=scale).apply(deepcopy(toy.trained), toy.problem())
+    factors = [m.scaling["default"] for m in model.modules() if hasattr(m, "scaling")]
+    assert factors == pytest.approx([scale] * len(factors))
+    assert factors
+
+
 def test_merging_lora_changes_nothing_but_the_shape(toy):
     problem, x = toy.problem(), pictures()
     model = descend(problem.source_model, problem, Lora(), steps=6)

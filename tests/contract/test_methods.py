@@ -46,6 +46,12 @@ FEW = 6
 LABEL_FREE = [n for n in EVERY if catalog.files("methods")[n].parent.name in ("source_free", "self_training")]
 
 
+def usual(name: str) -> bool:
+    """Whether a run tries it by itself, or could not do so anywhere."""
+    method = catalog.find("methods", name)
+    return method.raced or method.raced_blind or method.batch_norm
+
+
 def numbered(dataset: Dataset) -> Dataset:
     """The same pictures with a number to predict: how bright they are."""
     bright = dataset.arrays[dataset.rows].reshape(len(dataset), -1).mean(1).astype(np.float64)
@@ -123,6 +129,19 @@ def test_equal_seeds_give_equal_models_and_other_seeds_others(name, toy, same):
     assert same(first, second)
     if method.descends:
         assert not same(first, transfer(method, replace(problem, seed=1)))
+
+
+@pytest.mark.parametrize("name", [n for n in EVERY if usual(n)])
+def test_what_works_through_batch_normalisation_says_so(name, toy):
+    """Of what a run tries by itself: nothing else fails where there is none."""
+    plain = toy.backbone(norm=False)
+    problem = toy.problem(backbone=plain, source_model=toy.fresh(plain))
+    problem.source_model.task = problem.task
+    if catalog.find("methods", name).batch_norm:
+        with pytest.raises(CandidateError, match="no batch normalisation"):
+            transfer(make(name, 1), problem)
+    else:
+        transfer(make(name, 1), problem)
 
 
 @pytest.mark.parametrize("name", EVERY)

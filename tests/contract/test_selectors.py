@@ -107,6 +107,15 @@ def test_labels_of_the_source_are_read_where_the_rule_says_so(name):
             rule.score(target)
 
 
+@pytest.mark.parametrize("name", SELECTORS)
+def test_rules_that_compare_models_tell_one_from_another(name):
+    """A model that is right and sure from one that is wrong and is not."""
+    rule = SELECTORS[name]
+    wrong = certain((blobs(0)[1] + 1) % 3, 0.4)
+    other = (replace(part, predictions=wrong) for part in both(rule))
+    assert (rule.score(*both(rule)) != rule.score(*other)) is rule.compares
+
+
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_what_is_for_classes_refuses_numbers(name):
     x, y = blobs(0)
@@ -115,7 +124,7 @@ def test_what_is_for_classes_refuses_numbers(name):
         SELECTORS[name].score(number, number)
 
 
-@pytest.mark.parametrize("name", sorted(set(SELECTORS) - set(OF_CLASSES) - {"last"}))
+@pytest.mark.parametrize("name", [n for n in SELECTORS if SELECTORS[n].compares and n not in OF_CLASSES])
 def test_the_others_take_numbers(name):
     x, y = blobs(0)
     right = Seen(y[:, None].astype(float), x, y.astype(float), Regression())

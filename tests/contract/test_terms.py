@@ -16,12 +16,14 @@ from regraft.terms._base import Round, Weighted
 from regraft.terms._drawing import Drawing
 from regraft.terms.align import Align
 from regraft.terms.domain_adversary import DomainAdversary
+from regraft.terms.learned_weight import LearnedWeight
+from regraft.terms.match_layers import MatchLayers
 from regraft.terms.supervised import Supervised
 from regraft.weightings.nearest_neighbour import NearestNeighbour
 
 TERMS = [catalog.find("terms", name)() for name in catalog.names("terms")]
 TERMS += [Supervised(stream=Stream.SOURCE), Align(layer="outputs"), DomainAdversary(conditional=True, entropy=True)]
-TERMS += [Supervised(stream=Stream.SOURCE, weighting=NearestNeighbour())]
+TERMS += [Supervised(stream=Stream.SOURCE, weighting=NearestNeighbour()), LearnedWeight(term=MatchLayers())]
 IDS = [f"{type(t).__name__}-{i}" for i, t in enumerate(TERMS)]
 
 
@@ -47,8 +49,10 @@ def test_value_is_a_finite_scalar_whose_gradient_reaches_the_backbone(term, toy)
     fixed, model, problem = bound(term, toy)
     if term.needs == {Stream.SOURCE} or term == Supervised():  # a head at zero would send nothing back
         torch.nn.init.normal_(model.head.weight)
-    fixed(Round(model.train(), batches(problem), 0.4))  # a term may contrast with what earlier steps have seen
-    value = fixed(Round(model.train(), batches(problem), 0.5))
+    fixed(
+        Round(model.train(), batches(problem), 0.4, term.watches)
+    )  # a term may contrast with what earlier steps have seen
+    value = fixed(Round(model.train(), batches(problem), 0.5, term.watches))
     assert value.shape == ()
     assert torch.isfinite(value)
     value.backward()
@@ -62,7 +66,7 @@ def test_reads_the_streams_that_it_declares_and_no_labels_of_the_unlabelled(term
     fixed, model, problem = bound(term, toy)
     drawn = batches(problem)
     assert drawn[Stream.UNLABELED].targets is None
-    fixed(Round(model, {stream: drawn[stream] for stream in term.needs}, 0.0))
+    fixed(Round(model, {stream: drawn[stream] for stream in term.needs}, 0.0, term.watches))
 
 
 @pytest.mark.parametrize("term", TERMS, ids=IDS)
@@ -71,7 +75,7 @@ def test_equal_rounds_give_equal_values(term, toy):
     drawn = batches(problem)
     model.eval()
     with torch.no_grad():
-        first, second = (fixed(Round(model, drawn, 0.5)) for _ in range(2))
+        first, second = (fixed(Round(model, drawn, 0.5, term.watches)) for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -88,7 +92,7 @@ def test_the_order_of_examples_is_of_no_account(term, toy):
         for s, b in drawn.items()
     }
     with torch.no_grad():
-        first, second = (fixed(Round(model, some, 0.5)).item() for some in (drawn, mixed))
+        first, second = (fixed(Round(model, some, 0.5, term.watches)).item() for some in (drawn, mixed))
     assert second == pytest.approx(first, rel=1e-4, abs=1e-5)
 
 
@@ -96,7 +100,7 @@ def test_the_order_of_examples_is_of_no_account(term, toy):
 @pytest.mark.parametrize("count", [1, 2])
 def test_batches_of_fewer_examples_than_classes_or_features_have_a_value_and_a_gradient(count, term, toy):
     fixed, model, problem = bound(term, toy)
-    value = fixed(Round(model.train(), batches(problem, count), 0.5))
+    value = fixed(Round(model.train(), batches(problem, count), 0.5, term.watches))
     assert torch.isfinite(value)
     value.backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in (*model.parameters(), *fixed.parameters()))
@@ -111,7 +115,7 @@ def test_other_classes_in_the_source_are_refused_in_a_sentence_or_learned_apart(
     except CandidateError as error:
         said = str(error)
     if said is None:
-        assert torch.isfinite(fixed(Round(model.train(), batches(problem), 0.5)))
+        assert torch.isfinite(fixed(Round(model.train(), batches(problem), 0.5, term.watches)))
     else:
         assert "source names other classes" in said
 
@@ -128,6 +132,28 @@ def test_a_stream_is_forwarded_once(toy):
     for _ in range(3):
         round_.view(Stream.TARGET)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("term", TERMS, ids=IDS)
+def test_what_layers_put_out_is_kept_of_watched_streams_only(term, toy, monkeypatch):
+    fixed, model, problem = bound(term, toy)
+    round_, hooked, view = Round(model, batches(problem), 0.5, term.watches), set(), model.view
+
+    def forward(batch):
+        stream = next(s for s, b in round_.batches.items() if b is batch)
+        hooked.update([stream] if any(layer._forward_hooks for layer in model.backbone.modules()) else [])
+        return view(batch)
+
+    monkeypatch.setattr(model, "view", forward)
+    fixed(round_)
+    assert hooked == term.watches <= term.needs
+    assert round_._layers.keys() == term.watches
+    assert not any(layer._forward_hooks for layer in model.backbone.modules())
+
+
+def test_layers_of_a_stream_that_is_not_watched_are_a_mistake_of_the_term(toy):
+    with pytest.raises(AssertionError, match="says of which streams"):
+        Round(toy.fresh(), batches(toy.problem()), 0.5).layers(Stream.TARGET)
 
 
 def test_stay_close_is_the_papers_penalty(toy):

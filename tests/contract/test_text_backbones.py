@@ -18,7 +18,7 @@ from regraft.backbones.glove import Glove
 from regraft.backbones.hf import Hf
 from regraft.backbones.small import Small
 from regraft.core.config import entry, to_plain
-from regraft.core.errors import UserError
+from regraft.core.errors import CandidateError, UserError
 from regraft.data.dataset import Domain, whole
 from regraft.data.examples import Examples
 from regraft.feeding import Feed
@@ -186,6 +186,25 @@ def test_low_rank_updates_reach_every_layer(backbone, examples):
     assert found.backbone.state_dict().keys() == start.backbone.state_dict().keys()
     for one, two in zip(found.backbone.stages[1:], start.backbone.stages[1:], strict=True):
         assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_a_prefix_is_learned_where_attention_can_be_given_one(backbone, examples):
+    """Other weights stay; the rest is refused in a sentence."""
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    dataset = whole(examples, backbone.preprocess.decode(TEXTS))
+    problem = Problem(Classification(classes=("a", "b")), Domain("target", dataset), backbone, seed=0)
+    start = Model(made(backbone), nn.Identity(), ())
+    phases = entry("methods", "prefix?adapter.width=4").with_steps(3).phases(problem)
+    if not isinstance(backbone, Hf) or Path(backbone.arch).name[:-1] not in (*DECODERS, "bert", "roberta"):
+        with pytest.raises(CandidateError, match="a prefix needs"):
+            run(start, phases, problem)
+        return
+    found, before = run(start, phases, problem), dict(start.backbone.named_parameters())
+    named = dict(found.backbone.named_parameters())
+    assert all(torch.equal(named[name], p) for name, p in before.items())
+    learned = [p for name, p in named.items() if name not in before]
+    assert len(learned) == 5
+    assert all(p.detach().abs().sum() > 0 for p in learned)
 
 
 def test_texts_as_long_as_there_are_positions(backbone, examples):

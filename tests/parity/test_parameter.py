@@ -20,6 +20,7 @@ from regraft.edits.interpolate import Interpolate
 from regraft.edits.keep import Keep
 from regraft.edits.lora import Lora
 from regraft.edits.merge import Merge
+from regraft.edits.prefix import Prefix
 from regraft.edits.prompt import Prompt
 from regraft.edits.recall import Recall
 from regraft.edits.soup import Soup
@@ -63,7 +64,7 @@ def value(term, toy, model: Model | None = None) -> float:
     """The term at weights that have moved, bound at the source's."""
     problem, model = toy.problem(), model or deepcopy(toy.trained)
     fixed = term.bind(model, problem)
-    return fixed(Round(moved(model).eval(), batch(problem), 0.5)).item()
+    return fixed(Round(moved(model).eval(), batch(problem), 0.5, term.watches)).item()
 
 
 def linear(toy, *, seed: int = 0) -> tuple[Model, object]:
@@ -167,7 +168,7 @@ def test_the_estimate_of_what_matters_follows_the_measurement(toy):
 def test_contrast_is_the_papers_over_the_keys_of_earlier_steps(toy):
     """Zhong et al., eq. 3 and 5, example by example; the second step has the keys of the first."""
     problem, model = toy.problem(), moved(deepcopy(toy.trained)).eval()
-    fixed, tau = ContrastClasses(temperature=0.5, keys=2).bind(model, problem), 0.5
+    fixed, tau = ContrastClasses(temperature=0.5, queue=2).bind(model, problem), 0.5
     drawn = batch(problem)[Stream.TARGET]
     x, y = model.backbone(drawn.inputs).detach(), drawn.targets.tolist()
     keys = nn.functional.normalize(nn.functional.pad(x, (0, 1), value=1.0))
@@ -186,6 +187,33 @@ def test_contrast_is_the_papers_over_the_keys_of_earlier_steps(toy):
     first, second = (fixed(Round(model, {Stream.TARGET: drawn}, at)).item() for at in (0.0, 0.1))
     assert first == pytest.approx(0.0, abs=1e-6)  # there is no other key yet
     assert second == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_keys_are_those_of_a_copy_that_follows_slowly(toy):
+    """Zhong et al., section 3 (momentum, as He et al., MoCo, CVPR 2020, eq. 2): the copy moves once a step, and not by
+    gradients; its keys, features and projections, are what the queue holds, the latest first."""
+    problem, model = toy.problem(), deepcopy(toy.trained).eval()
+    fixed = ContrastClasses(queue=3, momentum=0.75, width=5).bind(model, problem).eval()
+    drawn = batch(problem)[Stream.TARGET]
+    copy, projector = deepcopy(model.backbone), deepcopy(fixed.projector)
+    wanted = torch.zeros(4, 3, 24 + 1 + 5)
+    for step in range(3):
+        if step:
+            moved(model)
+            for slow, now in zip(copy.parameters(), model.backbone.parameters(), strict=True):
+                slow.data = 0.75 * slow.data + 0.25 * now.data
+        before = wanted.clone()
+        for piece in Batch(drawn.inputs, drawn.targets).split(2):  # a second micro-batch does not move it
+            value = fixed(Round(model, {Stream.TARGET: piece}, step / 3))
+            assert torch.allclose(fixed.queue, before, atol=1e-5)
+            keys = nn.functional.normalize(nn.functional.pad(copy(piece.inputs).detach(), (0, 1), value=1.0))
+            keys = torch.cat([keys, nn.functional.normalize(projector(keys[:, :-1]).detach())], 1)
+            for c in range(4):
+                wanted[c] = torch.cat([keys[piece.targets == c], wanted[c]])[:3]
+    assert torch.allclose(fixed.coming, wanted, atol=1e-5)
+    value.backward()
+    assert all(p.grad is None for p in fixed.slow.parameters())
+    assert all(p.grad is not None for p in (*model.parameters(), *fixed.projector.parameters()))
 
 
 @pytest.mark.parametrize("edit", [Lora(decompose=True), Ia3(), StochNorm()], ids=["dora", "ia3", "stoch_norm"])
@@ -320,13 +348,18 @@ def test_models_of_other_classes_are_averaged_without_their_heads_and_other_netw
     assert not (tmp_path / "none").exists()
 
 
-def reader_of_text():
-    """A transformer of two layers over 40 tokens."""
+def encoder():
+    """A transformer of two layers over 40 tokens, always the same."""
     transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = transformers.BertConfig(vocab_size=40, max_position_embeddings=24, **shape)
     torch.manual_seed(0)
-    return transformer(transformers.BertModel(config, add_pooling_layer=False), "mean")
+    return transformers.BertModel(config, add_pooling_layer=False)
+
+
+def reader_of_text():
+    """The same as a network of ours."""
+    return transformer(encoder(), "mean")
 
 
 def test_a_prompt_comes_before_the_tokens_and_nothing_else_learns():
@@ -356,6 +389,69 @@ def test_a_prompt_comes_before_the_tokens_and_nothing_else_learns():
         Prompt(tokens=8).add(plain, torch.randint(40, (2, 20)))
 
 
+def writer_of_text():
+    """A decoder of two layers over 40 tokens."""
+    transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 24, "bos_token_id": 0, "eos_token_id": 0}
+    torch.manual_seed(0)
+    return transformer(transformers.GPT2Model(transformers.GPT2Config(vocab_size=40, **shape)), "last")
+
+
+def of_text(network) -> tuple[Model, torch.Tensor]:
+    """A frozen model, and three texts of six tokens, one of them shorter."""
+    tokens = torch.randint(40, (3, 6), generator=torch.Generator().manual_seed(0))
+    tokens[1, 4:] = PAD
+    network.requires_grad_(False)
+    return Model(network, nn.Linear(32, 2), ("a", "b")).eval(), tokens
+
+
+def test_a_prefix_starts_as_what_a_decoder_makes_of_tokens_before_the_text():
+    """No token of a decoder sees what follows it: keys and values of the prefix are those of a text that begins so."""
+    model, tokens = of_text(writer_of_text())
+    plain, edit = deepcopy(model), Prefix(tokens=2, width=4)
+    torch.manual_seed(1)
+    edit.add(model, tokens)
+    torch.manual_seed(1)
+    drawn = torch.randint(40, (1, 2)).expand(3, -1)
+    with torch.no_grad():
+        expected = plain.backbone(torch.cat([drawn, tokens], 1))
+        for one in (model, deepcopy(model)):
+            assert torch.allclose(one.backbone(tokens), expected, atol=1e-6)
+            assert torch.allclose(one.backbone(one.backbone(tokens, 0, 2), 2), expected, atol=1e-6)
+        again = deepcopy(plain)
+        edit.add(again, tokens)  # of other tokens, as a saved model is built again
+        again.load_state_dict(model.state_dict())
+        assert torch.equal(again.backbone(tokens), model.backbone(tokens))
+    copy = deepcopy(model)
+    copy.backbone(tokens).sum().backward()
+    learned = {n for n, p in copy.backbone.named_parameters() if p.grad is not None}
+    assert learned == {n for n, _ in copy.backbone.named_parameters() if "prefix.encoder" in n}
+    assert all(p.grad is None for p in model.parameters())  # hooks of a copy are the copy's
+    with pytest.raises(CandidateError, match="no room"):
+        Prefix(tokens=8).add(plain, torch.randint(40, (2, 20)))
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # of one library about the other
+def test_a_prefix_is_that_of_peft():
+    """The library's own model, with the same weights, gives the same states."""
+    peft = pytest.importorskip("peft", reason="the extra peft is not installed")
+    model, tokens = of_text(reader_of_text())
+    Prefix(tokens=3, width=4).add(model, tokens)
+    prefix = next(m for n, m in model.backbone.named_modules() if n.endswith("prefix"))
+    prefix.start.zero_()
+    nn.init.normal_(prefix.encoder.transform[-1].weight)
+    options = {"num_virtual_tokens": 3, "encoder_hidden_size": 4, "prefix_projection": True}
+    config = peft.PrefixTuningConfig(task_type="FEATURE_EXTRACTION", **options)
+    theirs = peft.PeftModelForFeatureExtraction(encoder(), config).eval()
+    theirs.prompt_encoder["default"].load_state_dict(prefix.encoder.state_dict())
+    mask = tokens != PAD
+    with torch.no_grad():
+        states = theirs(input_ids=tokens.clamp_min(0), attention_mask=mask.long()).last_hidden_state
+        wanted = (states * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True)
+        assert torch.allclose(model.backbone(tokens), wanted, atol=1e-6)
+
+
 def test_adapters_follow_the_layers_of_a_transformer_also_in_a_copy():
     model = Model(reader_of_text(), nn.Linear(32, 2), ("a", "b")).eval()
     tokens = torch.randint(40, (3, 6), generator=torch.Generator().manual_seed(0))
@@ -374,3 +470,9 @@ def test_adapters_follow_the_layers_of_a_transformer_also_in_a_copy():
 def test_a_prompt_is_for_text(toy):
     with pytest.raises(CandidateError, match="transformer of text"):
         Prompt().apply(deepcopy(toy.trained), toy.problem())
+
+
+def test_a_prefix_is_for_text_too(toy):
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    with pytest.raises(CandidateError, match="transformer of text from Hugging Face"):
+        Prefix().apply(deepcopy(toy.trained), toy.problem())

@@ -104,6 +104,13 @@ class Transformer(Network):
         return seen[0][0], [rest for _, rest in seen]
 
 
+def library_of(network: Network) -> nn.Module | None:
+    """The library's own network, which is given the tokens; None where there is none."""
+    if isinstance(network, Transformer):
+        return network._frame[0]
+    return next((m.network for m in network.modules() if isinstance(m, _Whole)), None)
+
+
 class _Slot(nn.Module):
     """In the place of a layer: notes what the library gives to it and gives the states on."""
 

@@ -121,6 +121,7 @@ _SAID = {
     "int_from_float": "must be a whole number", "float_parsing": "must be a number", "float_type": "must be a number",
     "bool_parsing": "must be true or false", "bool_type": "must be true or false", "string_type": "must be a text",
     "tuple_type": "must be a list", "path_type": "must be a path",
+    "too_short": "must have more items",
 }  # fmt: skip
 
 

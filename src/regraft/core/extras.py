@@ -15,7 +15,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "keras": Extra("keras", "models of Keras and TensorFlow (keras: sources)"),
     "onnx": Extra("onnxruntime", "ONNX models (onnx: sources)"),
-    "peft": Extra("peft", "low-rank updates and their kin (methods lora, dora and ia3)"),
+    "peft": Extra("peft", "low-rank updates and their kin (methods lora, dora, ia3 and prefix)"),
     "text": Extra("tokenizers", "texts"),
     "hf": Extra("transformers", "networks of Hugging Face (hf: sources)"),
     "audio": Extra("soundfile", "recordings"),

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from regraft.core.config import settings
 from regraft.core.errors import CandidateError
 from regraft.edits._base import Edit
-from regraft.folding import NORMS
 from regraft.model import Model, Problem
 
 _BATCH = 128
@@ -41,7 +41,7 @@ class AdaptNorm(Edit):
         data, preprocess, runtime = problem.target.unlabeled, problem.backbone.preprocess, problem.memory.runtime
         if data is None:
             raise ValueError("this problem has no unlabeled examples")
-        found = [_Estimate(m, self.prior) for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats]
+        found = [_Estimate(norm, self.prior) for norm in model.batch_norms if norm.track_running_stats]
         if not found:
             raise CandidateError("this network has no batch normalisation, so there is nothing that could be adapted")
         was, order = model.training, data.by_content()
@@ -57,8 +57,7 @@ class AdaptNorm(Edit):
 class _Estimate:
     """The statistics of one layer's inputs, pooled over the batches that went through."""
 
-    def __init__(self, norm: nn.Module, prior: float) -> None:
-        assert isinstance(norm, NORMS)
+    def __init__(self, norm: _BatchNorm, prior: float) -> None:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         self.stored = norm.running_mean, norm.running_var

@@ -1,8 +1,9 @@
 """Which blocks may learn."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 
 from regraft.core.config import settings
@@ -18,7 +19,7 @@ _NORMALISING = ("LayerNorm", "RMSNorm", "BatchNorm", "GroupNorm", "InstanceNorm"
 class Freeze(Edit):
     """Freeze the backbone but for its last blocks, or but for one sort of weights; the head always learns."""
 
-    keep: float | None = 0.0
+    keep: Annotated[float, Field(ge=0, le=1)] | None = 0.0
     """Share of the blocks, counted from the last, that may learn (rounded up); None for all, and the layers between."""
     only: Literal["all", "biases", "norms"] = "all"
     """Which weights of these: all, the biases, or the scales and shifts of normalisation layers."""

@@ -1,5 +1,9 @@
 """Low-rank adaptation."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from regraft.core.config import settings
 from regraft.edits._adapting import inject
 from regraft.edits._base import Edit
@@ -15,9 +19,9 @@ class Lora(Edit):
     weight-decomposed low-rank adaptation, ICML 2024, eq. 5.
     """
 
-    rank: int = 8
+    rank: Annotated[int, Field(ge=1)] = 8
     """Rank of each update."""
-    scale: float = 2.0
+    scale: Annotated[float, Field(gt=0)] = 2.0
     """Factor of the update (alpha over rank)."""
     decompose: bool = False
     """Whether the length of each row of the weights learns by itself, and the update turns the rows only (DoRA)."""
@@ -29,5 +33,5 @@ class Lora(Edit):
             UserError: peft is not installed.
             CandidateError: the network has no layer to adapt.
         """
-        options = {"r": self.rank, "lora_alpha": int(self.scale * self.rank), "use_dora": self.decompose}
+        options = {"r": self.rank, "lora_alpha": self.scale * self.rank, "use_dora": self.decompose}
         return inject(model, "LoraConfig", lambda names: options)

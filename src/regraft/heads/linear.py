@@ -1,5 +1,8 @@
 """One linear layer."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import nn
 
 from regraft.core.config import settings
@@ -10,7 +13,7 @@ from regraft.heads._base import Head
 class Linear(Head):
     """One linear layer, started at zero, so that before the first step every class is equally likely."""
 
-    dropout: float = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of features dropped in training."""
 
     def build(self, feature_dim: int, outputs: int) -> nn.Module:

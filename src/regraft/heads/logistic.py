@@ -1,6 +1,9 @@
 """Logistic regression."""
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -16,7 +19,7 @@ class Logistic(ClassicalHead):
     Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.
     """
 
-    strength: float = 100.0
+    strength: Annotated[float, Field(gt=0)] = 100.0
     """Inverse of the penalty (scikit-learn's C), for examples at distance one from their mean."""
 
     def fit(

@@ -1,5 +1,8 @@
 """Linear layers with one hidden layer between them."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import nn
 
 from regraft.core.config import settings
@@ -10,9 +13,9 @@ from regraft.heads._base import Head
 class Mlp(Head):
     """The textbook head for transfer: pooled features, one wide hidden layer, the classes."""
 
-    width: int = 1024
+    width: Annotated[int, Field(ge=1)] = 1024
     """Hidden units."""
-    dropout: float = 0.5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of hidden units dropped in training."""
 
     def build(self, feature_dim: int, outputs: int) -> nn.Module:

@@ -1,6 +1,9 @@
 """Linear support vector machine."""
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 from sklearn.svm import LinearSVC
 from torch import nn
 
@@ -17,9 +20,9 @@ class Svm(ClassicalHead):
     Reference: Cortes and Vapnik, Support-vector networks, Machine Learning 1995.
     """
 
-    strength: float = 1.0
+    strength: Annotated[float, Field(gt=0)] = 1.0
     """Inverse of the penalty (scikit-learn's C), for examples at distance one from their mean."""
-    sharpness: float = 4.0
+    sharpness: Annotated[float, Field(gt=0)] = 4.0
     """Factor from margins to logits; margins lie near one, too flat for probabilities."""
 
     def fit(

@@ -40,6 +40,9 @@ class Method(ABC):
     tunes: ClassVar[bool] = True
     """Whether the method trains weights of the backbone, so that one without any that learn is of no use to it."""
 
+    batch_norm: ClassVar[bool] = False
+    """Whether it works through batch normalisation, so that a network without any is of no use to it."""
+
     @abstractmethod
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """The phases for ``problem``. Reads the problem, trains nothing."""

@@ -50,6 +50,8 @@ class Selector(ABC):
     """Which labels the rule reads, in words."""
     withheld: ClassVar[bool] = True
     """Whether it leaves labels of the target alone, so that it can choose where there are none."""
+    compares: ClassVar[bool] = True
+    """Whether its scores say which of two models is better, so that it can choose among candidates."""
     tasks: ClassVar[frozenset[Labels]] = frozenset(Labels)
     """What may be predicted."""
     source: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -16,11 +16,17 @@ from regraft.model import Model, Problem, untracked, watched
 class Round:
     """One step of training as terms see it; each stream is forwarded at most once, when first asked for.
 
-    ``progress`` in [0, 1) is the share of the phase that is done.
+    ``progress`` in [0, 1) is the share of the phase that is done; ``watches``: streams whose layers terms read.
     """
 
-    def __init__(self, model: Model, batches: Mapping[Stream, Batch], progress: float) -> None:
-        self.model, self.batches, self.progress = model, batches, progress
+    def __init__(
+        self,
+        model: Model,
+        batches: Mapping[Stream, Batch],
+        progress: float,
+        watches: frozenset[Stream] = frozenset(),
+    ) -> None:
+        self.model, self.batches, self.progress, self.watches = model, batches, progress, watches
         self._views: dict[Stream, View] = {}
         self._layers: dict[Stream, list[tuple[nn.Module, Tensor]]] = {}
 
@@ -31,13 +37,17 @@ class Round:
         """
         if stream not in self._views:
             foreign = stream is Stream.SOURCE and len(self.batches) > 1
-            with untracked(self.model) if foreign else nullcontext(), watched(self.model.backbone) as seen:
+            with ExitStack() as during:
+                if foreign:
+                    during.enter_context(untracked(self.model))
+                if stream in self.watches:
+                    self._layers[stream] = during.enter_context(watched(self.model.backbone))
                 self._views[stream] = self.model.view(self.batches[stream])
-            self._layers[stream] = seen
         return self._views[stream]
 
     def layers(self, stream: Stream) -> list[tuple[nn.Module, Tensor]]:
         """The layers of the backbone that ``stream`` went through, and what each made of it: see `model.watched`."""
+        assert stream in self.watches, "a term that reads layers says of which streams: see `Term.watches`"
         self.view(stream)
         return self._layers[stream]
 
@@ -61,6 +71,11 @@ class Term(ABC):
         """Streams that a step must draw for this term."""
         return self.streams
 
+    @property
+    def watches(self) -> frozenset[Stream]:
+        """Those of which it reads what each layer puts out (`Round.layers`); a step keeps it for these only."""
+        return frozenset()
+
     @abstractmethod
     def bind(self, model: Model, problem: Problem) -> Bound:
         """Fix the term to a model. Called once per phase, after the edits and before the first step."""
@@ -74,7 +89,7 @@ class Weighted:
     """What is added to the objective."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight at the end of the ramp."""
-    ramp: float = 0.0
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the phase over which the weight grows linearly from zero."""
 
     def at(self, progress: float) -> float:

@@ -1,7 +1,8 @@
 """What terms that compare the source with the unlabelled target have in common."""
 
 import math
-from typing import Any
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from regraft.core.batch import Stream
 from regraft.core.errors import CandidateError
 from regraft.core.labels import Labels
 from regraft.model import Model, Problem
+from regraft.terms._base import Bound, Term
 
 BOTH = frozenset({Stream.SOURCE, Stream.UNLABELED})
 """The streams that they read."""
@@ -23,16 +25,35 @@ def alike(model: Model, problem: Problem, named: bool = True) -> bool:
     return source.classes == model.classes and source.labelling is problem.task.labels and same
 
 
-def require_classes(model: Model, problem: Problem, shared: bool = True) -> None:
-    """Refuse what does not predict classes, or (``shared``) a source with other ones than the target.
+def require_classes(problem: Problem) -> None:
+    """Refuse what does not predict classes.
 
     Raises:
-        CandidateError: one of these; says which.
+        CandidateError: this does not; says what it predicts.
     """
     if problem.task.labels is not Labels.CLASSES:
         raise CandidateError(f"this adapts classes, and the labels are {problem.task.labels.value}")
-    if shared and problem.source is not None and not alike(model, problem):
-        raise CandidateError("this compares the domains class by class, and the source names other classes")
+
+
+class ClassWise(Term):
+    """A term that compares the domains class by class, so that both must name the same ones."""
+
+    streams: ClassVar[frozenset[Stream]] = BOTH
+
+    def bind(self, model: Model, problem: Problem) -> Bound:
+        """See `Term.bind`.
+
+        Raises:
+            CandidateError: the model does not predict classes, or the source names other ones.
+        """
+        require_classes(problem)
+        if problem.source is not None and not alike(model, problem):
+            raise CandidateError("this compares the domains class by class, and the source names other classes")
+        return self.bound(model, problem)
+
+    @abstractmethod
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """The same for domains that do."""
 
 
 def second_head(model: Model, problem: Problem) -> nn.Linear:

@@ -1,7 +1,5 @@
 """A discrepancy between domains, class by class."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,14 +8,14 @@ from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.divergences.mmd import Mmd
 from regraft.model import Model, Problem
-from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, require_classes
+from regraft.terms._base import Bound, Round
+from regraft.terms._domains import ClassWise
 
 _KERNEL = Mmd()
 
 
 @settings
-class ClassAlign(Term):
+class ClassAlign(ClassWise):
     """Local maximum mean discrepancy: of each class, where target examples count by their predicted probability.
 
     Probabilities are constants to the gradient. The mean is over the classes that the source has in a batch, where the
@@ -26,15 +24,8 @@ class ClassAlign(Term):
     (local maximum mean discrepancy).
     """
 
-    streams: ClassVar[frozenset[Stream]] = BOTH
-
-    def bind(self, model: Model, problem: Problem) -> Bound:
-        """See `Term.bind`.
-
-        Raises:
-            CandidateError: the model does not predict classes, or the source names other ones.
-        """
-        require_classes(model, problem)
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """See `ClassWise.bound`."""
         return _ClassAlign(problem.task.outputs)
 
 

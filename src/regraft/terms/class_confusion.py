@@ -34,7 +34,7 @@ class ClassConfusion(Term):
         Raises:
             CandidateError: the model does not predict classes.
         """
-        require_classes(model, problem, shared=False)
+        require_classes(problem)
         return _ClassConfusion(self.temperature)
 
 

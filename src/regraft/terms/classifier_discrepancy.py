@@ -1,19 +1,17 @@
 """Two classifiers that differ where the target is unlike the source."""
 
-from typing import ClassVar
-
 from torch import Tensor, nn
 
 from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
 from regraft.tasks._base import Task
-from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, require_classes, reverse, second_head, warming
+from regraft.terms._base import Bound, Round
+from regraft.terms._domains import ClassWise, reverse, second_head, warming
 
 
 @settings
-class ClassifierDiscrepancy(Term):
+class ClassifierDiscrepancy(ClassWise):
     """A second head learns the source, minus how far the predictions of both heads differ on the target.
 
     The heads raise the difference and the features lower it, in one step by a reversed gradient that grows over the
@@ -23,15 +21,8 @@ class ClassifierDiscrepancy(Term):
     (steps A to C).
     """
 
-    streams: ClassVar[frozenset[Stream]] = BOTH
-
-    def bind(self, model: Model, problem: Problem) -> Bound:
-        """See `Term.bind`.
-
-        Raises:
-            CandidateError: the model does not predict classes, or the source names other ones.
-        """
-        require_classes(model, problem)
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """See `ClassWise.bound`."""
         return _ClassifierDiscrepancy(problem.task, second_head(model, problem))
 
 

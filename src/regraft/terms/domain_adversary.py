@@ -48,7 +48,7 @@ class DomainAdversary(Term):
             CandidateError: it is to see predictions, and the model does not predict classes.
         """
         if self.conditional or self.entropy:
-            require_classes(model, problem, shared=False)
+            require_classes(problem)
         return _DomainAdversary(self, model.backbone.feature_dim, problem.task.outputs)
 
 

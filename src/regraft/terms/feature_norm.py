@@ -1,8 +1,9 @@
 """Larger features, a step at a time."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from regraft.core.batch import Stream
@@ -23,7 +24,7 @@ class FeatureNorm(Term):
     """
 
     streams: ClassVar[frozenset[Stream]] = BOTH
-    step: float = 1.0
+    step: Annotated[float, Field(gt=0)] = 1.0
     """How much longer than now."""
 
     def bind(self, model: Model, problem: Problem) -> Bound:

@@ -1,8 +1,9 @@
 """Keep what the source's head says: learning without forgetting."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,7 +28,7 @@ class KeepOutputs(Term):
     """
 
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.TARGET})
-    temperature: float = 2.0
+    temperature: Annotated[float, Field(gt=0)] = 2.0
     """Of the classes or labels (the paper's T)."""
 
     def bind(self, model: Model, problem: Problem) -> Bound:

@@ -33,6 +33,11 @@ class LearnedWeight(Term):
         """See `Term.needs`."""
         return self.term.needs
 
+    @property
+    def watches(self) -> frozenset[Stream]:
+        """See `Term.watches`."""
+        return self.term.watches
+
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""
         return _LearnedWeight(self.speed, self.term.bind(model, problem))

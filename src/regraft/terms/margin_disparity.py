@@ -1,6 +1,6 @@
 """A second head that agrees with the first on the source and disagrees on the target."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
-from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, require_classes, reverse, second_head, warming
+from regraft.terms._base import Bound, Round
+from regraft.terms._domains import ClassWise, reverse, second_head, warming
 
 
 @settings
-class MarginDisparity(Term):
+class MarginDisparity(ClassWise):
     """Minus the margin disparity discrepancy, as the second head sees it; features see it reversed, growing over time.
 
     What the first head decides are labels: constants to the gradient.
@@ -23,19 +23,13 @@ class MarginDisparity(Term):
     problem with cross-entropy on the source and its modified form on the target).
     """
 
-    streams: ClassVar[frozenset[Stream]] = BOTH
     margin: Annotated[float, Field(ge=1)] = 4.0
     """The weight gamma of the source: exp of the margin."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the discrepancy for the features, at the end of the phase (the paper's eta)."""
 
-    def bind(self, model: Model, problem: Problem) -> Bound:
-        """See `Term.bind`.
-
-        Raises:
-            CandidateError: the model does not predict classes, or the source names other ones.
-        """
-        require_classes(model, problem)
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """See `ClassWise.bound`."""
         return _MarginDisparity(self, second_head(model, problem))
 
 

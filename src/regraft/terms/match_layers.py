@@ -37,6 +37,11 @@ class MatchLayers(Term):
     examples: Annotated[int, Field(ge=1)] = 64
     """Labelled target examples that the importance is found on, at most."""
 
+    @property
+    def watches(self) -> frozenset[Stream]:
+        """See `Term.watches`."""
+        return self.streams
+
     def bind(self, model: Model, problem: Problem) -> Bound:
         """See `Term.bind`."""
         return _MatchLayers(model, self.shares(model, problem))

@@ -14,6 +14,7 @@ from regraft.core.labels import Labels
 from regraft.model import Model, Problem
 from regraft.tasks._base import Task
 from regraft.terms._base import Bound, Round, Term
+from regraft.terms._following import Stepping, follow
 
 
 @settings
@@ -34,21 +35,20 @@ class MeanTeacher(Term):
         return _MeanTeacher(self.decay, model, problem.task)
 
 
-class _MeanTeacher(Bound):
+class _MeanTeacher(Stepping):
     step: Tensor
-    progress: Tensor
 
     def __init__(self, decay: float, model: Model, task: Task) -> None:
         super().__init__()
         self.decay, self.task = decay, task
         self.teacher = deepcopy(model).requires_grad_(False)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("progress", torch.zeros((), dtype=torch.float64))
 
     def forward(self, round_: Round) -> Tensor:
-        if round_.progress != self.progress.item():  # a step is seen once for each of its micro-batches
-            self._follow(round_.model)
-            self.progress.fill_(round_.progress)
+        if self.stepped(round_):
+            self.step += 1
+            step = int(self.step.item())
+            follow(self.teacher, round_.model, min(self.decay, (1 + step) / (10 + step)))
         with torch.no_grad():
             wanted = self._said(self.teacher.view(round_.batches[Stream.TWIN]).outputs)
         return F.mse_loss(self._said(round_.view(Stream.UNLABELED).outputs), wanted)
@@ -56,10 +56,3 @@ class _MeanTeacher(Bound):
     def _said(self, outputs: Tensor) -> Tensor:
         """Probabilities; numbers as the head gives them, in standard deviations, so that their unit does not matter."""
         return outputs.float() if self.task.labels is Labels.NUMBERS else self.task.predict(outputs)
-
-    def _follow(self, model: Model) -> None:
-        """Move the teacher after the step that was taken since it was last asked."""
-        self.step += 1
-        step = int(self.step.item())
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.teacher.parameters()), [p.detach() for p in model.parameters()], 1 - decay)

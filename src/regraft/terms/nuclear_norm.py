@@ -29,7 +29,7 @@ class NuclearNorm(Term):
         Raises:
             CandidateError: the model does not predict classes.
         """
-        require_classes(model, problem, shared=False)
+        require_classes(problem)
         return _NuclearNorm()
 
 

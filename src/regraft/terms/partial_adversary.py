@@ -1,6 +1,6 @@
 """A source with more classes than the target shows."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from torch.nn import functional as F
 from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
-from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, discriminator, require_classes, reverse, warming
+from regraft.terms._base import Bound, Round
+from regraft.terms._domains import ClassWise, discriminator, reverse, warming
 from regraft.terms._refreshing import Refreshing
 
 
 @settings
-class PartialAdversary(Term):
+class PartialAdversary(ClassWise):
     """The source's own loss and that of a discriminator, each class by how often the target seems to have it.
 
     The weight of a class is the mean of its predicted probability over the whole unlabelled target, over the largest.
@@ -25,8 +25,7 @@ class PartialAdversary(Term):
     Reference: Cao et al., Partial adversarial domain adaptation, ECCV 2018, section 3.
     """
 
-    streams: ClassVar[frozenset[Stream]] = BOTH
-    adversary: float = 1.0
+    adversary: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the discriminator's loss."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of that loss for the features, reversed, at the end of the phase."""
@@ -35,13 +34,8 @@ class PartialAdversary(Term):
     hidden: Annotated[int, Field(ge=1)] = 256
     """Numbers in each of the discriminator's two hidden layers."""
 
-    def bind(self, model: Model, problem: Problem) -> Bound:
-        """See `Term.bind`.
-
-        Raises:
-            CandidateError: the model does not predict classes, or the source names other ones.
-        """
-        require_classes(model, problem)
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """See `ClassWise.bound`."""
         return _PartialAdversary(self, model.backbone.feature_dim, problem)
 
 

@@ -31,7 +31,7 @@ class StayClose(Term):
     """Whether weights count by their Fisher information, of mean one over the backbone."""
     examples: Annotated[int, Field(ge=1)] = 64
     """Examples that the Fisher information is estimated on, at most: the source's, else the target's."""
-    fresh: float = 0.1
+    fresh: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the penalty on the head, which has no start to stay close to, relative to the backbone's."""
 
     def bind(self, model: Model, problem: Problem) -> Bound:

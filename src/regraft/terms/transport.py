@@ -1,7 +1,7 @@
 """What it costs to carry the source's features and labels to the target."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
-from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, require_classes
+from regraft.terms._base import Bound, Round
+from regraft.terms._domains import ClassWise
 
 
 @settings
-class Transport(Term):
+class Transport(ClassWise):
     """The least mean cost of pairing a source batch with a target batch, by features and by labels.
 
     A pair costs the squared distance of its features and the cross-entropy of the target's prediction with the source's
@@ -27,19 +27,13 @@ class Transport(Term):
     ECCV 2018, section 3.
     """
 
-    streams: ClassVar[frozenset[Stream]] = BOTH
     distance: Annotated[float, Field(ge=0)] = 0.01
     """Weight of the squared distance (the paper's alpha)."""
     labels: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the cross-entropy (the paper's lambda)."""
 
-    def bind(self, model: Model, problem: Problem) -> Bound:
-        """See `Term.bind`.
-
-        Raises:
-            CandidateError: the model does not predict classes, or the source names other ones.
-        """
-        require_classes(model, problem)
+    def bound(self, model: Model, problem: Problem) -> Bound:
+        """See `ClassWise.bound`."""
         return _Transport(self)
 
 

@@ -37,9 +37,9 @@ class _Sums:
 class LeastSquares(Weighting):
     """The ratio as a sum of Gaussian kernels around target examples, with the least squared error."""
 
-    gamma: float | None = None
+    gamma: Annotated[float, Field(gt=0)] | None = None
     """Of exp(-gamma |x - z|^2); None: chosen from five around one over the median squared distance."""
-    penalty: float | None = None
+    penalty: Annotated[float, Field(gt=0)] | None = None
     """Of squared coefficients; None: chosen from five."""
     centres: Annotated[int, Field(ge=1)] = 100
     """Target examples that have a kernel, at most."""

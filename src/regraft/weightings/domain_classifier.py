@@ -27,7 +27,7 @@ class DomainClassifier(Weighting):
     calibration: Platt, Probabilistic outputs for support vector machines, 1999.
     """
 
-    strength: float | None = None
+    strength: Annotated[float, Field(gt=0)] | None = None
     """Inverse of the penalty, for examples at distance one from their mean; None: the likeliest of three."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of which each is judged by what the others say."""

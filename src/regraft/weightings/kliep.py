@@ -27,7 +27,7 @@ class Kliep(Weighting):
     section 2.3 (the choice of width).
     """
 
-    gamma: float | None = None
+    gamma: Annotated[float, Field(gt=0)] | None = None
     """Of exp(-gamma |x - z|^2); None: the likeliest of five around one over the median squared distance."""
     centres: Annotated[int, Field(ge=1)] = 100
     """Target examples that have a kernel, at most."""

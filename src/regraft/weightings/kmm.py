@@ -24,15 +24,15 @@ class Kmm(Weighting):
     Williams and Seeger, Using the Nystroem method to speed up kernel machines, NIPS 2000.
     """
 
-    gamma: float | None = None
+    gamma: Annotated[float, Field(gt=0)] | None = None
     """Of exp(-gamma |x - z|^2); None: one over the median squared distance."""
     bound: Annotated[float, Field(gt=1)] = 1000.0
     """The largest weight (the paper's B)."""
-    slack: float | None = None
+    slack: Annotated[float, Field(ge=0)] | None = None
     """How far the mean weight may be from one (the paper's epsilon); None: (sqrt(N) - 1) / sqrt(N)."""
-    exact: int = 2000
+    exact: Annotated[int, Field(ge=0)] = 2000
     """Source examples up to which the exact kernel matrix is used."""
-    landmarks: int = 300
+    landmarks: Annotated[int, Field(ge=1)] = 300
     """Examples of each domain that span the kernel beyond that."""
     steps: Annotated[int, Field(ge=1)] = 2000
     """Steps of the solver, at most."""

@@ -32,7 +32,7 @@ class Adapted(Method):
     blind: ClassVar[bool] = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of what adapts."""
-    target: float = 10.0
+    target: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the loss on labelled target examples."""
     descent: Descent = Descent(rate=1e-3, average=0.98)
     """How to train."""

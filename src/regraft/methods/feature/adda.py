@@ -38,7 +38,7 @@ class Adda(Method):
     """Factor on the rate of the encoder in the second phase, where little keeps classes apart."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the adversary."""
-    target: float = 10.0
+    target: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the loss on labelled target examples."""
     descent: Descent = Descent(rate=1e-3, average=0.98)
     """How to train."""

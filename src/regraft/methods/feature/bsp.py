@@ -1,6 +1,9 @@
 """Adversarial training without dominant directions."""
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.methods.feature._adapted import Adapted
@@ -17,7 +20,7 @@ class Bsp(Adapted):
     adaptation, ICML 2019, section 4.
     """
 
-    penalty: float = 1e-4
+    penalty: Annotated[float, Field(ge=0)] = 1e-4
     """Weight of the penalty on singular values (the paper's beta)."""
 
     def adapting(self) -> Mapping[str, Weighted]:

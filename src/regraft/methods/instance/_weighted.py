@@ -2,6 +2,8 @@
 
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from regraft.core.config import Choice, settings
 from regraft.core.labels import Labels
 from regraft.edits.freeze import Freeze
@@ -27,7 +29,7 @@ class WeightedFeatures(Method):
     """How much each source example counts."""
     head: Annotated[ClassicalHead, Choice("heads")] | None = None
     """The estimator; None: logistic regression, and ridge regression for numbers."""
-    target: float = 100.0
+    target: Annotated[float, Field(gt=0)] = 100.0
     """How much the labelled target examples count together, in units of all source examples."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:

@@ -2,6 +2,8 @@
 
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from regraft.core.batch import Stream
 from regraft.core.config import Choice, settings
 from regraft.edits.freeze import Freeze
@@ -33,7 +35,7 @@ class ImportanceWeighting(Method):
     blind: ClassVar[bool] = True
     weighting: Annotated[Weighting, Choice("weightings")] = Rulsif()
     """How much each source example counts."""
-    target: float = 10.0
+    target: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the loss on labelled target examples."""
     descent: Descent = Descent(rate=1e-3, average=0.98)
     """How to train."""

@@ -28,7 +28,7 @@ class InstancePruning(Method):
     tunes: ClassVar[bool] = False
     misleading: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the source examples that is left out, at most."""
-    target: float = 100.0
+    target: Annotated[float, Field(gt=0)] = 100.0
     """How much the labelled target examples count together, in units of all source examples that are left."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:

@@ -32,7 +32,7 @@ class Joint(Method):
     cost: ClassVar[float] = 2.0
     weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the target's loss (the objective's lambda)."""
-    ramp: float = 0.0
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the steps over which that weight grows from zero: the source first, then both."""
     learned: bool = False
     """Learn the weights of both losses instead, as their uncertainty (see `LearnedWeight`)."""

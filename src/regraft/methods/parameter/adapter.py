@@ -1,6 +1,8 @@
 """Bottlenecks between frozen layers."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits import adapter as edits
@@ -22,7 +24,7 @@ class Adapter(Method):
 
     raced: ClassVar[bool] = False
     cost: ClassVar[float] = 1.2
-    width: int = 32
+    width: Annotated[int, Field(ge=1)] = 32
     """Numbers in each bottleneck."""
     descent: Descent = Descent(batch_size=24, rate=3e-3, average=0.98)
     """How to train."""

@@ -23,6 +23,7 @@ class BiTuning(Method):
     """
 
     raced: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.6
     labels: ClassVar[frozenset[Labels]] = frozenset({Labels.CLASSES})
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the contrastive losses."""

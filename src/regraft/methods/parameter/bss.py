@@ -25,7 +25,7 @@ class Bss(Method):
     raced: ClassVar[bool] = False
     weight: Annotated[float, Field(ge=0)] = 1e-3
     """Weight of the penalty (the paper's eta)."""
-    count: int = 1
+    count: Annotated[int, Field(ge=1)] = 1
     """Singular values that are shrunk (the paper's k)."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)
     """How to train."""

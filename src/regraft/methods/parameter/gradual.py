@@ -1,7 +1,9 @@
 """Unfreezing from the head down, with smaller rates for deeper blocks."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
@@ -22,7 +24,7 @@ class Gradual(Method):
     """
 
     cost: ClassVar[float] = 0.65
-    stages: int = 3
+    stages: Annotated[int, Field(ge=1)] = 3
     """Stages after the head alone; the last one trains everything."""
     descent: Descent = Descent(rate=1e-3, average=0.98, layer_decay=0.9, views=8)
     """How to train; the stages share the steps."""

@@ -26,7 +26,7 @@ class Lwf(Method):
     cost: ClassVar[float] = 1.4
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the old answers (the paper's lambda)."""
-    temperature: float = 2.0
+    temperature: Annotated[float, Field(gt=0)] = 2.0
     """Of the old answers."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)
     """How to train."""

@@ -1,6 +1,8 @@
 """The head first, then the last blocks at a smaller rate."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
@@ -22,9 +24,9 @@ class ProbeThenTune(Method):
     """
 
     cost: ClassVar[float] = 0.55
-    blocks: float = 0.6
+    blocks: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Share of the backbone's blocks, counted from the last, that the second phase trains."""
-    probe: float = 0.2
+    probe: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the steps that train the head alone."""
     descent: Descent = Descent(rate=1e-3, average=0.98, views=8)
     """How to train the second phase; the head alone is trained at ten times this rate."""

@@ -1,6 +1,8 @@
 """Learned tokens before each text, for a frozen network."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits import prompt as edits
@@ -24,7 +26,7 @@ class Prompt(Method):
     raced: ClassVar[bool] = False
     kinds: ClassVar[frozenset[str]] = frozenset({"text"})
     cost: ClassVar[float] = 1.0
-    tokens: int = 8
+    tokens: Annotated[int, Field(ge=1)] = 8
     """Length of the prompt."""
     descent: Descent = Descent(batch_size=24, rate=3e-2, average=0.98)
     """How to train."""

@@ -22,9 +22,9 @@ class Soup(Method):
     """
 
     raced: ClassVar[bool] = False
-    rates: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.6, 1.6)
+    rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (1.0, 0.6, 1.6)
     """Factors on the rate, one a member."""
-    probe: float = 0.1
+    probe: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the steps that train the head alone, from which all members start."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)
     """How to train; the members share the steps, and the head alone is trained at ten times the rate."""

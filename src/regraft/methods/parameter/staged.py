@@ -1,10 +1,11 @@
 """Fine-tuning in named stages."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
-from regraft.core.errors import UserError
 from regraft.edits.freeze import Freeze
 from regraft.edits.new_head import NewHead
 from regraft.edits.set_norm import SetNorm
@@ -27,7 +28,7 @@ class Staged(Method):
 
     raced: ClassVar[bool] = False
     cost: ClassVar[float] = 0.75
-    stages: tuple[Stage, ...] = (
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = (
         Stage(name="head", blocks=0.0, rate=10.0, steps=1.0),
         Stage(name="last blocks", blocks=0.5, steps=2.0),
         Stage(name="everything", steps=3.0),
@@ -37,13 +38,7 @@ class Staged(Method):
     """How to train; the stages share the steps, and have their own factor on the rate."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
-        """See `Method.phases`.
-
-        Raises:
-            UserError: there is no stage.
-        """
-        if not self.stages:
-            raise UserError("method 'staged' has no stages; give at least one")
+        """See `Method.phases`."""
         parts, phases = sum(stage.steps for stage in self.stages), list[Phase]()
         for number, stage in enumerate(self.stages):
             steps = max(1, int(self.descent.steps * stage.steps / parts))

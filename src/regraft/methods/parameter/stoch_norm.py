@@ -1,6 +1,8 @@
 """Fine-tuning with batch normalisation that keeps to the source's statistics at random."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits import stoch_norm as edits
@@ -23,7 +25,8 @@ class StochNorm(Method):
 
     raced: ClassVar[bool] = False
     cost: ClassVar[float] = 1.3
-    share: float = 0.5
+    batch_norm: ClassVar[bool] = True
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Probability of the batch's statistics (the paper's p)."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)
     """How to train."""

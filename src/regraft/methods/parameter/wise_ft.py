@@ -1,6 +1,8 @@
 """Between the source's weights and the fine-tuned ones."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits.freeze import Freeze
@@ -23,9 +25,9 @@ class WiseFt(Method):
     """
 
     raced: ClassVar[bool] = False
-    share: float = 0.75
+    share: Annotated[float, Field(ge=0, le=1)] = 0.75
     """Share of the fine-tuned weights (the paper's alpha)."""
-    probe: float = 0.1
+    probe: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the steps that train the head alone."""
     descent: Descent = Descent(batch_size=24, rate=1e-3, average=0.98)
     """How to train; the head alone is trained at ten times the rate."""

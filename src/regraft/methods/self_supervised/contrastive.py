@@ -1,6 +1,8 @@
 """Contrastive learning: two views of an example are alike, and unlike those of all others."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.core.labels import Labels
@@ -24,7 +26,7 @@ class Contrastive(Method):
     labels: ClassVar[frozenset[Labels]] = frozenset()
     kinds: ClassVar[frozenset[str]] = frozenset({"image", "audio", "text"})
     cost: ClassVar[float] = 2.0
-    temperature: float | None = None
+    temperature: Annotated[float, Field(gt=0)] | None = None
     """Of `Contrast`; None: 1, and 0.05 for texts, as in the paper on these."""
     descent: Descent = Descent(rate=3e-3, batch_size=64, average=0.99)
     """How to train; from weights that know something, at a third of the rate."""

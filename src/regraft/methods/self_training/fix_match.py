@@ -34,7 +34,7 @@ class FixMatch(Method):
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
     raced_blind: ClassVar[bool] = True
-    threshold: float = 0.6
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Probability from which on a prediction is taken for a label; the paper's tau is 0.95, without label smoothing."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the consistency (the paper's lambda)."""

@@ -1,6 +1,8 @@
 """Agreement with the running average of the model."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.core.labels import Labels
@@ -29,9 +31,9 @@ class MeanTeacher(Method):
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
     raced_blind: ClassVar[bool] = True
-    weight: float | None = None
+    weight: Annotated[float, Field(ge=0)] | None = None
     """Weight of the agreement at the end of its ramp; None: 30 for probabilities, 1 for numbers."""
-    ramp: float = 0.5
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the steps over which that weight grows from zero."""
     descent: Descent = Descent(batch_size=64, rate=1e-3, average=0.98)
     """How to train; ``average`` is also the teacher's decay."""

@@ -30,11 +30,11 @@ class PseudoLabel(Method):
     cost: ClassVar[float] = 2.0
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
-    threshold: float = 0.8
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Probability from which on a prediction is taken for a label."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the pseudo-labels at the end of their ramp (the paper's alpha)."""
-    ramp: float = 0.5
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the steps over which that weight grows from zero."""
     descent: Descent = Descent(batch_size=64, rate=1e-3, average=0.98)
     """How to train."""

@@ -1,6 +1,8 @@
 """Batch normalisation by the statistics of the target."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from regraft.core.config import settings
 from regraft.edits.adapt_norm import AdaptNorm
@@ -25,7 +27,8 @@ class Adabn(Method):
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
     raced_blind: ClassVar[bool] = True
-    prior: float = 0.0
+    batch_norm: ClassVar[bool] = True
+    prior: Annotated[float, Field(ge=0)] = 0.0
     """How many examples the source's statistics count for (see `AdaptNorm`)."""
     descent: Descent = Descent(rate=1e-2, views=4)
     """How to train the head, where there are labels."""

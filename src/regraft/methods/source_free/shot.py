@@ -36,7 +36,7 @@ class Shot(Method):
     raced_blind: ClassVar[bool] = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of information maximisation."""
-    centroids: float = 0.3
+    centroids: Annotated[float, Field(ge=0)] = 0.3
     """Weight of the pseudo-labels (the paper's beta)."""
     descent: Descent = Descent(batch_size=64, rate=1e-3, average=0.98)
     """How to train."""

@@ -7,7 +7,9 @@ from pydantic import Field
 from regraft.core.config import settings
 from regraft.core.labels import Labels
 from regraft.edits.adapt_norm import AdaptNorm
-from regraft.edits.norm_only import NormOnly
+from regraft.edits.freeze import Freeze
+from regraft.edits.freeze_head import FreezeHead
+from regraft.edits.set_norm import SetNorm
 from regraft.methods._base import Method, Need
 from regraft.methods._start import start
 from regraft.model import Problem
@@ -22,7 +24,8 @@ class Tent(Method):
     """Lower the entropy of predictions on the unlabelled target through scale and shift of batch normalisation.
 
     The paper adapts to a stream and predicts by the statistics of each batch; here those of the whole target are stored
-    at the end. Labelled target examples add their loss, and then the head learns too.
+    at the end. Normalisation layers of other sorts learn too where there is batch normalisation. Labelled target
+    examples add their loss, and then the head learns as well.
     Reference: Wang et al., Tent: fully test-time adaptation by entropy minimization, ICLR 2021, section 3.
     """
 
@@ -31,9 +34,10 @@ class Tent(Method):
     cost: ClassVar[float] = 2.0
     raced: ClassVar[bool] = False
     blind: ClassVar[bool] = True
+    batch_norm: ClassVar[bool] = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the entropy."""
-    prior: float = 0.0
+    prior: Annotated[float, Field(ge=0)] = 0.0
     """How many examples the source's statistics count for (see `AdaptNorm`)."""
     descent: Descent = Descent(batch_size=64, rate=1e-3, weight_decay=0.0, augment=None)
     """How to train."""
@@ -43,5 +47,6 @@ class Tent(Method):
         head, terms = start(problem)
         terms["entropy"] = Weighted(term=InformationMaximisation(diversity=0.0), weight=self.weight)
         adapt = AdaptNorm(prior=self.prior)
-        edits = (head, adapt, NormOnly(head=problem.labelled))
+        frozen = () if problem.labelled else (FreezeHead(),)
+        edits = (head, adapt, Freeze(keep=None, only="norms"), *frozen, SetNorm(frozen=False))
         return (Phase(edits=edits, terms=terms, descent=self.descent), Phase(edits=(adapt,)))
