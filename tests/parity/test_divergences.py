@@ -101,6 +101,15 @@ def test_energy_against_a_loop():
     assert Energy()(a, b).item() == pytest.approx(2 * near[0] - near[1] - near[2])
 
 
+def test_many_pairs_are_estimated_from_some_whatever_the_order():
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((9000, 3)), generator.standard_normal((5000, 3)) + 0.5
+    few = Energy()(a[:3900], b[:3900]).item()
+    many = Energy()(a, b).item()
+    assert many == pytest.approx(few, rel=0.1)
+    assert Energy()(a[::-1], b[::-1]).item() == pytest.approx(many)
+
+
 @pytest.mark.parametrize(("n", "m"), [(6, 6), (6, 4), (1, 5)])
 def test_sliced_wasserstein_on_a_line_matches_sorted_copies(n, m):
     """As many copies of each example as make both samples equally large: then rank is paired with rank."""

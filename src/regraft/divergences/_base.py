@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +38,7 @@ class Divergence(ABC):
 def _matrices(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both inputs as tensors of one floating-point type, on the device of the first input that is a tensor."""
     device = next((x.device for x in (a, b) if isinstance(x, Tensor)), None)
+    a, b = (x if isinstance(x, Tensor) else np.ascontiguousarray(x) for x in (a, b))  # views may run backwards
     a, b = (torch.as_tensor(x, device=device) for x in (a, b))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.numel() or not b.numel():
         raise UserError(
