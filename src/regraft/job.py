@@ -15,11 +15,12 @@ from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features
 from regraft.finishing import Finish
+from regraft.opening import Opening
 from regraft.preparing import Prepared
 from regraft.racing import CLEARLY, EPOCHS, Plan, Race
 from regraft.ranking import rank
 from regraft.scores._base import Evidence
-from regraft.sources import Opening, Source, open_source, scratch_source
+from regraft.sources import Source, open_source, scratch_source
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The labelled data of a source, written ``data:PATH`` or ``data:PATH?label=COLUMN``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,7 +12,31 @@ from regraft.readers._base import kind_as, read
 from regraft.readers._names import names_in
 from regraft.readers._sets import label_columns
 
+AVERAGE = "average:"
+"""What the mean of several sources begins with."""
 _OPTIONS = ("label", "task", "kind")
+
+
+def members_of(uri: str) -> tuple[str, ...]:
+    """The sources of which ``average:A+B`` is the mean; none where the source is not a mean.
+
+    Raises:
+        UserError: there are fewer than two, or one of them is a mean or named twice.
+    """
+    if not uri.startswith(AVERAGE):
+        return ()
+    found = tuple(part.strip() for part in uri.removeprefix(AVERAGE).split("+"))
+    if len(found) < 2 or len(set(found)) < len(found) or not all(found) or any(m.startswith(AVERAGE) for m in found):
+        raise UserError(
+            f"source {uri!r}: a mean is of two or more different sources with + between them, as in "
+            f"average:runs/birds+runs/insects"
+        )
+    return found
+
+
+def single(uris: Iterable[str]) -> tuple[str, ...]:
+    """The sources and, in the place of a mean, its members, each once."""
+    return tuple(dict.fromkeys(one for uri in uris for one in members_of(uri) or (uri,)))
 
 
 def place_of(uri: str) -> tuple[Path, dict[str, Any]]:
