@@ -89,9 +89,18 @@ class Job:
             "ranking_agreement": lessons.agreement(race.place, raced),
             "forgetting": lessons.forgetting(ours.finish, ours.method),
             "curve": [*curve, keeping.last_point(ours, theirs)] if curve else [],
+            "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
         }
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
         return keeping.keep(found, ours, theirs, self.bench)
+
+    def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
+        """Selectors beside the oracle; the models of the race are not needed any more then."""
+        found: dict[str, Any] = self.bench.journal.once(
+            "hindsight", partial(lessons.hindsight, race, raced, self._aside)
+        )
+        race.forget(raced)
+        return found
 
     def _open(self, uri: str) -> Source:
         self.bench.reporter.say(f"source {uri}")
@@ -190,8 +199,12 @@ class Job:
         raise UserError(f"no candidate could be trained ({reasons}); {fix}")
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
-        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)
+        holdout = self._aside(finish.source)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+    def _aside(self, source: Source) -> Dataset:
+        """The holdout, as a source decodes it."""
+        return self.bench.dataset(self.data.holdout, source.backbone.preprocess)
 
 
 def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:

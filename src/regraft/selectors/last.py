@@ -12,6 +12,7 @@ class Last(Selector):
     """No choice at all: the weights at the end are kept, whatever they are. What other rules have to beat."""
 
     labels: ClassVar[str] = "none"
+    compares: ClassVar[bool] = False
     diverse: ClassVar[bool] = False
 
     def __call__(self, model: Model, problem: Problem) -> float:
