@@ -178,6 +178,9 @@ def test_sources_that_do_not_name_the_classes_are_refused_before_any_work(tmp_pa
     with pytest.raises(UserError, match=r"train.csv does not name the class 'bus'; .*plane.csv does not name"):
         unnamed(found.given, sources, found.train)
     unnamed(found.given, (*sources, "timm:resnet18"), found.train)
+    unnamed(found.given, sources, found.train, ["osbp?weight=0.5"])  # what the source does not name is unknown to it
+    with pytest.raises(UserError, match="does not name the class"):
+        unnamed(found.given, sources, found.train, ["shot"])
 
 
 def test_one_example_a_class_is_enough_to_judge_by(tmp_path: Path) -> None:

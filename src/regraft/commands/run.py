@@ -119,7 +119,7 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
     data = prepare(_request(options), reporter)
     refuse(options.method, at_hand, data.train.labelling)
     if data.blind:
-        blind.unnamed(data.given, options.source, data.train)
+        blind.unnamed(data.given, options.source, data.train, options.method)
     backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
         try_out(uri, data.train, _opening(options, data))
