@@ -27,7 +27,7 @@ from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
-from regraft.readers._domains import members_of, place_of
+from regraft.readers._domains import members_of, parts_of, place_of
 from regraft.tasks._choice import task_for
 from regraft.training import run
 from regraft.understanding import best_input, fastest
@@ -178,7 +178,8 @@ def of_each(members: Sequence[str], origins: Sequence[Mapping[str, str]]) -> dic
 
 def _trained_on(uri: str, train: Examples, how: Opening, bench: Bench, among: Examples) -> Opened:
     """A network trained on labelled data, in what suits these ``among`` those of the other members of a mean."""
-    examples, name, path = how.read[uri], name_of(uri), place_of(uri)[0]
+    examples, name = how.read[uri], name_of(uri)
+    path = " and ".join(str(place_of(part)[0]) for part in parts_of(uri))
     backbone, found = _suited(how.small, examples, train)
     if (together_suited := _suited(how.small, among, train)[0]) != backbone:
         backbone, name = together_suited, name_of(f"{uri} among {among.fingerprint}")
@@ -186,10 +187,10 @@ def _trained_on(uri: str, train: Examples, how: Opening, bench: Bench, among: Ex
     folder = bench.journal.path(name)
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
-        artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": str(path)})
+        artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": path})
     model, backbone = artifacts.load(folder)
     found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
-    return backbone, model, Domain(str(path), dataset), found
+    return backbone, model, Domain(path, dataset), found
 
 
 def _respelled(source: Opened, train: Examples, how: Opening, bench: Bench) -> Opened:

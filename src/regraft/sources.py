@@ -23,7 +23,7 @@ from regraft.features import Memory
 from regraft.model import Model, Problem
 from regraft.opening import Opened, Opening, backbone_for, name_of, opened, options_of, tried
 from regraft.readers._base import known
-from regraft.readers._domains import members_of, place_of
+from regraft.readers._domains import members_of, parts_of, place_of
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
 from regraft.understanding import fastest, norm_breaks
@@ -93,7 +93,8 @@ def check(uri: str) -> None:
     elif kind in ("keras", "onnx") and not Path(file := options_of(uri)["arch"]).is_file():
         raise UserError(f"source {uri!r}: there is no file {file!r}; check the path")
     elif kind == "data":
-        place_of(uri)
+        for part in parts_of(uri):
+            place_of(part)
     elif (weights := options_of(uri).get("weights")) and not Path(weights).is_file():
         raise UserError(f"source {uri!r}: there is no weights file {weights!r}; check the path")
 

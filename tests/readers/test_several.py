@@ -1,13 +1,14 @@
 """Several domains at once: how they are written, and what they are together."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples, pooled
-from regraft.readers._domains import members_of, single
+from regraft.readers._domains import labelled_data, members_of, parts_of, single
 
 
 def domain(classes: tuple[str, ...], labels: np.ndarray, groups: tuple[str, ...] | None = None) -> Examples:
@@ -56,3 +57,15 @@ def test_sets_and_numbers_are_pooled_and_never_with_classes() -> None:
     with pytest.raises(UserError, match="must be of one kind, and these are image and text"):
         pooled([numbers, replace(numbers, kind="image")])
     assert pooled([]) is None
+
+
+def test_data_of_several_domains_is_one_source(tmp_path: Path) -> None:
+    for name in ("one", "two", "three+data:four"):
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(f"{name} {i},{i % 2}\n" for i in range(4)))
+    uris = [f"data:{tmp_path / name}.csv" for name in ("one", "two", "three+data:four")]
+    assert parts_of("+".join(uris[:2])) == tuple(uris[:2])
+    assert parts_of(uris[2]) == (uris[2],)  # a file of that name
+    both = labelled_data("+".join(uris[:2]))
+    assert (len(both), both.classes) == (8, ("0", "1"))
+    assert both.domains is not None
+    assert both.domains.tolist() == [0] * 4 + [1] * 4

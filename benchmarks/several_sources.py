@@ -1,0 +1,85 @@
+"""Several sources against each alone: each domain is the target once, the others are its sources.
+
+    python benchmarks/several_sources.py FILE FILE FILE ... [--seeds 0 1 2] [--shots 10] [--steps 60]
+
+FILEs are tables with a column ``label``, one a domain. A few labels of the target are drawn and all of it is at hand
+without labels; the rest judges. ``alone``: the best and the mean of the sources on their own, the best picked by the
+very labels that judge, so that no method could have known it. ``pooled``: ``data:A+data:B``. ``average``:
+``average:data:A+data:B``. Printed is the accuracy on the holdout, a row for each target and its mean over seeds.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from regraft.bench import Bench
+from regraft.core.config import entry
+from regraft.core.progress import Reporter
+from regraft.evaluation import predict
+from regraft.opening import Opening
+from regraft.preparing import Request, prepare
+from regraft.runs import Clock, Journal
+from regraft.runtime import Runtime
+from regraft.sources import open_source
+from regraft.training import Engine, run
+
+HEADS = ("logistic", "coral", "fine_tune")
+
+
+def measured(target: Path, others: Sequence[Path], given: argparse.Namespace, seed: int) -> dict[str, float]:
+    """Accuracy on the holdout of every way to use the sources."""
+    alone = [f"data:{path}" for path in others]
+    both, mean = "+".join(alone), f"average:{'+'.join(alone)}"
+    data = prepare(Request(target, None, target, given.shots, seed, sources=(*alone, both, mean)), Reporter())
+    found: dict[str, float] = {}
+    each: dict[str, list[float]] = {}
+    with TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(threads=1), False, seed, None)
+        for uri in (*alone, both, mean):
+            source = open_source(uri, data.train, Opening(read=data.given), bench)
+            train, holdout, unlabeled = (
+                bench.dataset(examples, source.backbone.preprocess)
+                for examples in (data.train, data.holdout, data.unlabeled)
+                if examples is not None
+            )
+            problem = source.problem(train, unlabeled, seed, None)
+            for name in (*HEADS, *(["multi_source"] if uri == both else [])):
+                method = entry("methods", name).with_steps(given.steps)
+                model = run(source.model, method.phases(problem), problem, Engine(Runtime(threads=1)))
+                p = predict(model, holdout, source.backbone.preprocess, problem.task, Runtime(threads=1))
+                right = float((p.argmax(1) == holdout.labels).mean())
+                if uri in alone:
+                    each.setdefault(name, []).append(right)
+                else:
+                    what = "pooled" if uri == both else "average"
+                    found[f"{name} {what}"] = right
+    for name, values in each.items():
+        found |= {f"{name} alone, best": max(values), f"{name} alone, mean": float(np.mean(values))}
+    return found
+
+
+def main(given: argparse.Namespace) -> None:
+    """Run everything and print the table."""
+    rows: dict[str, dict[str, float]] = {}
+    for target in given.files:
+        runs = [measured(target, [f for f in given.files if f != target], given, seed) for seed in given.seeds]
+        rows[target.stem] = {name: float(np.mean([one[name] for one in runs])) for name in sorted(runs[0])}
+        print(target.stem, {name: round(value, 3) for name, value in rows[target.stem].items()}, flush=True)
+    names = list(next(iter(rows.values())))
+    print(f"| | {' | '.join(rows)} | mean |\n| {' | '.join(['---'] * (len(rows) + 2))} |")
+    for name in names:
+        values = [row[name] for row in rows.values()]
+        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in values)} | {np.mean(values):.3f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--shots", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=60)
+    main(parser.parse_args())
