@@ -1,11 +1,12 @@
 """Several sources against each alone: each domain is the target once, the others are its sources.
 
-    python benchmarks/several_sources.py FILE FILE FILE ... [--seeds 0 1 2] [--shots 10] [--steps 60]
+    python benchmarks/several_sources.py FILE FILE ... [--sources FILE ...] [--seeds 0 1 2] [--shots 10] [--steps 60]
 
-FILEs are tables with a column ``label``, one a domain. A few labels of the target are drawn and all of it is at hand
-without labels; the rest judges. ``alone``: the best and the mean of the sources on their own, the best picked by the
-very labels that judge, so that no method could have known it. ``pooled``: ``data:A+data:B``. ``average``:
-``average:data:A+data:B``. Printed is the accuracy on the holdout, a row for each target and its mean over seeds.
+FILEs are tables with a column ``label`` (or ``--label``), one a domain; ``--sources``: those that are no target. A few
+labels of the target are drawn and all of it is at hand without labels; the rest judges. ``alone``: the best and the
+mean of the sources on their own, the best picked by the very labels that judge, so that no method could have known it.
+``pooled``: ``data:A+data:B``. ``average``: ``average:data:A+data:B``. Printed is the accuracy on the holdout, a row for
+each way, means over seeds.
 """
 
 import argparse
@@ -26,14 +27,17 @@ from regraft.runtime import Runtime
 from regraft.sources import open_source
 from regraft.training import Engine, run
 
-HEADS = ("logistic", "coral", "fine_tune")
+EACH = ("logistic", "coral", "fine_tune")
+APART = ("multi_source", "multi_source?alignment=tca")
 
 
 def measured(target: Path, others: Sequence[Path], given: argparse.Namespace, seed: int) -> dict[str, float]:
     """Accuracy on the holdout of every way to use the sources."""
     alone = [f"data:{path}" for path in others]
     both, mean = "+".join(alone), f"average:{'+'.join(alone)}"
-    data = prepare(Request(target, None, target, given.shots, seed, sources=(*alone, both, mean)), Reporter())
+    data = prepare(
+        Request(target, None, target, given.shots, seed, given.label, sources=(*alone, both, mean)), Reporter()
+    )
     found: dict[str, float] = {}
     each: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
@@ -47,7 +51,7 @@ def measured(target: Path, others: Sequence[Path], given: argparse.Namespace, se
                 if examples is not None
             )
             problem = source.problem(train, unlabeled, seed, None)
-            for name in (*HEADS, *(["multi_source"] if uri == both else [])):
+            for name in (*EACH, *(APART if uri == both else ())):
                 method = entry("methods", name).with_steps(given.steps)
                 model = run(source.model, method.phases(problem), problem, Engine(Runtime(threads=1)))
                 p = predict(model, holdout, source.backbone.preprocess, problem.task, Runtime(threads=1))
@@ -66,7 +70,8 @@ def main(given: argparse.Namespace) -> None:
     """Run everything and print the table."""
     rows: dict[str, dict[str, float]] = {}
     for target in given.files:
-        runs = [measured(target, [f for f in given.files if f != target], given, seed) for seed in given.seeds]
+        others = [file for file in (*given.files, *given.sources) if file != target]
+        runs = [measured(target, others, given, seed) for seed in given.seeds]
         rows[target.stem] = {name: float(np.mean([one[name] for one in runs])) for name in sorted(runs[0])}
         print(target.stem, {name: round(value, 3) for name, value in rows[target.stem].items()}, flush=True)
     names = list(next(iter(rows.values())))
@@ -79,6 +84,8 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--sources", type=Path, nargs="+", default=[])
+    parser.add_argument("--label", default="label")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--shots", type=int, default=10)
     parser.add_argument("--steps", type=int, default=60)
