@@ -29,10 +29,11 @@ from regraft.data import embedded
 from regraft.data.draws import draw
 from regraft.data.splits import holdout_split
 from regraft.finishing import Finish
+from regraft.opening import Opening
 from regraft.readers._base import read
 from regraft.runs import Clock, Journal, cache_folder
 from regraft.runtime import Runtime
-from regraft.sources import Opening, Source, open_source, scratch_source
+from regraft.sources import Source, open_source, scratch_source
 
 SELECTORS = ("nuclear_norm", "information_maximisation", "entropy", "source_validation")
 

@@ -31,13 +31,13 @@ from regraft.data.decoding import decoded
 from regraft.data.splits import holdout_split
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
+from regraft.opening import backbone_for
 from regraft.optimisation import Descent
 from regraft.readers._base import read
 from regraft.runs import cache_folder
 from regraft.runtime import Runtime
 from regraft.selectors._base import Seen, Selector, see
 from regraft.selectors._oracle import beside
-from regraft.sources import backbone_for
 from regraft.tasks._choice import task_for
 
 METHODS = ("as is", "adabn", "tent", "shot", "pseudo_label", "fix_match", "mean_teacher")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from regraft import artifacts, lessons
 from regraft.bench import Bench
 from regraft.blind import BlindRace, check, unnamed
 from regraft.candidates import AtHand, Candidate, Entrants, refuse
@@ -110,6 +111,34 @@ def test_a_selector_that_cannot_score_fails_the_candidate_only(race, toy):
     assert "'source_validation' cannot score it: this problem has no source examples" in found.reason
 
 
+def test_selectors_stand_beside_the_oracle_when_all_is_judged(race, toy, monkeypatch):
+    entry = artifacts.entry
+    toys = lambda kind, value: toy.backbone() if kind == "backbones" else entry(kind, value)  # noqa: E731
+    monkeypatch.setattr(artifacts, "entry", toys)
+    problem = toy.problem()
+    source = replace(race.entrants.sources[0], model=toy.trained, domain=problem.source)
+    trained = replace(race.entrants, sources=[source], baselines=[source])
+    real = BlindRace(trained, race.train, Plan(4, 3, 3), {"toy:net": 1}, race.bench)
+    raced = real.run([Candidate("toy:net", name) for name in ("source_only", "tent", "shot", "mcc")], 1e9)
+    found = lessons.hindsight(real, raced, lambda _: toy.holdout)
+    assert found["compared"] == 3  # the source as it is was not raced against
+    model = real.model(next(c for c in raced if c.method == found["oracle"]["method"]))
+    assert found["oracle"]["utility"] == pytest.approx(toy.accuracy(model))
+    rows = {row["selector"]: row for row in found["selectors"]}
+    assert rows["nuclear_norm"]["method"] == finalists(real, raced)[0].method  # the race's own choice
+    assert all(row["utility"] == pytest.approx(found["oracle"]["utility"] - row["regret"]) for row in rows.values())
+    assert rows["source_validation"]["labels"] == "those of the source"
+    assert not {"last", "target_validation"} & set(rows)
+    without = replace(trained, sources=[replace(source, domain=None)], baselines=[])
+    alone = BlindRace(without, race.train, Plan(4, 3, 3), {"toy:net": 1}, race.bench)
+    told = {row["selector"]: row for row in lessons.hindsight(alone, raced, lambda _: toy.holdout)["selectors"]}
+    assert told["source_validation"]["reason"] == "this problem has no source examples"
+    assert told["nuclear_norm"]["utility"] == rows["nuclear_norm"]["utility"]
+    real.forget(raced)
+    assert not list(race.bench.journal.path("").glob("*-model"))
+    assert lessons.hindsight(real, raced[:1], lambda _: toy.holdout) == {}
+
+
 def test_selectors_that_could_not_choose_are_refused():
     with pytest.raises(UserError, match=r"target_validation reads .*; without labels take one of .*nuclear_norm"):
         check("target_validation")
@@ -159,6 +188,9 @@ def test_sources_that_do_not_name_the_classes_are_refused_before_any_work(tmp_pa
     with pytest.raises(UserError, match=r"train.csv does not name the class 'bus'; .*plane.csv does not name"):
         unnamed(found.given, sources, found.train)
     unnamed(found.given, (*sources, "timm:resnet18"), found.train)
+    unnamed(found.given, sources, found.train, ["osbp?weight=0.5"])  # what the source does not name is unknown to it
+    with pytest.raises(UserError, match="does not name the class"):
+        unnamed(found.given, sources, found.train, ["shot"])
 
 
 def test_one_example_a_class_is_enough_to_judge_by(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from regraft.backbones.small import Small
 from regraft.backbones.timm import Timm
 from regraft.core.config import entry, to_plain
 from regraft.data.examples import Examples
+from regraft.opening import backbone_for
 from regraft.preprocessing.waveform import Waveform, fitting
-from regraft.sources import backbone_for
 
 soundfile = pytest.importorskip("soundfile", reason="recordings are read by soundfile, which is not installed")
 

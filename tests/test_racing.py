@@ -13,10 +13,11 @@ from regraft.core.errors import CandidateError
 from regraft.core.progress import Reporter
 from regraft.job import Job, Wanted, finalists, why
 from regraft.model import Model
+from regraft.opening import Opening
 from regraft.racing import Plan, Race
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
-from regraft.sources import Opening, Source
+from regraft.sources import Source
 
 
 class Canned(Race):

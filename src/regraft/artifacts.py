@@ -22,6 +22,11 @@ from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
 
 SCHEMA = 1
+MEANS = (
+    "Wortsman et al., Model soups, ICML 2022, section 2; Choshen et al., Fusing finetuned models for better "
+    "pretraining, arXiv 2022"
+)
+"""Where means of models of several sources are from."""
 
 
 def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict[str, Any]) -> None:
@@ -104,34 +109,56 @@ def _head(kept: dict[str, Any], values: dict[str, Tensor], feature_dim: int, tas
 
 
 def average(folders: Sequence[Path], into: Path) -> None:
-    """Write the mean of several models of one architecture to ``into``: one start from several sources.
-
-    Heads are averaged too where all models have the same classes; else the mean has none. It only makes sense for
-    models that were trained from one start: means of networks that were not know little.
-    Reference: Wortsman et al., Model soups, ICML 2022, section 2; Choshen et al., Fusing finetuned models for better
-    pretraining, arXiv 2022.
+    """Write the mean of several models of one architecture to ``into``: one start from several sources; see `mean_of`.
 
     Raises:
         UserError: there are fewer than two, or one of them is another network.
     """
     if len(folders) < 2:
         raise UserError(f"a mean needs at least two models, got {len(folders)}")
-    manifests, loaded = [manifest_of(folder) for folder in folders], [load(folder) for folder in folders]
-    alike = [_network(manifest) for manifest in manifests]
-    for folder, network in zip(folders, alike, strict=True):
-        if network != alike[0]:
-            raise UserError(f"the model in {folder} is another network than that in {folders[0]}: they have no mean")
-    (model, backbone), task = loaded[0], loaded[0][0].task
-    if task is None or any((m["task"], m["head"]) != (manifests[0]["task"], manifests[0]["head"]) for m in manifests):
-        task = Classification()
-        for other, _ in loaded:
-            other.head, other.classes = nn.Identity(), ()
-    put(model, mean([state(other) for other, _ in loaded], [1 / len(loaded)] * len(loaded)))
-    save(into, model, backbone, task, {"learned": f"the mean of {', '.join(str(folder) for folder in folders)}"})
-    seen = seen_by([str(folder) for folder in folders])
+    names = [str(folder) for folder in folders]
+    model, backbone = mean_of(names, [load(folder) for folder in folders])
+    save(into, model, backbone, model.task or Classification(), {"learned": f"the mean of {', '.join(names)}"})
+    seen = seen_by(names)
     remember_seen(into, [digest for digests in seen.values() for digest in digests])
 
 
-def _network(manifest: dict[str, Any]) -> Any:
-    """What must agree: the network and how it reads its inputs, whatever file its first weights came from."""
-    return {**manifest["backbone"], "weights": None}, manifest.get("added", [])
+def mean_of(names: Sequence[str], models: Sequence[tuple[Model, Backbone]]) -> tuple[Model, Backbone]:
+    """The mean of the weights of several models, of which the first becomes it, and its backbone's options.
+
+    Heads are averaged too where all are trained ones of the same classes; else the mean has none. It only makes sense
+    for models that were trained from one start: means of networks that were not know little.
+    Reference: `MEANS`.
+
+    Raises:
+        UserError: one of them is another network than the first; names it.
+    """
+    (model, backbone), alike = models[0], [_network(*one) for one in models]
+    for name, network in zip(names, alike, strict=True):
+        if network != alike[0]:
+            raise UserError(f"the model in {name} is another network than that in {names[0]}: they have no mean")
+    if any(_topped(other) != _topped(model) for other, _ in models) or not _descended(model.head):
+        for other, _ in models:
+            other.head, other.classes, other.task = nn.Identity(), (), None
+    put(model, mean([state(other) for other, _ in models], [1 / len(models)] * len(models)))
+    return model, backbone
+
+
+def _network(model: Model, backbone: Backbone) -> Any:
+    """What must agree: the network and how it reads its inputs, whatever files its first weights came from."""
+    options = {**to_plain(backbone), "weights": None}
+    if Path(str(options.get("arch", ""))).exists():
+        options["arch"] = None
+    shapes = {name: tuple(t.shape) for name, t in model.backbone.state_dict().items()}
+    return type(backbone), options, [to_plain(edit) for edit in model.added], shapes
+
+
+def _topped(model: Model) -> Any:
+    """What must agree of heads."""
+    shapes = {name: tuple(t.shape) for name, t in model.head.state_dict().items()}
+    return model.classes, model.task and to_plain(model.task), plan(model.head), shapes
+
+
+def _descended(head: nn.Module) -> bool:
+    """Whether the values of a head were found by descent: a mean of landmarks, say, is no landmark."""
+    return isinstance(head, nn.Linear) or plan(head) is None

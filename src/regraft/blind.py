@@ -3,12 +3,16 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
 
+from regraft import artifacts
 from regraft.candidates import Candidate
 from regraft.core import catalog
+from regraft.core.baseline import BASELINES
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.seeding import derive
@@ -17,6 +21,7 @@ from regraft.data.examples import Examples
 from regraft.data.names import shared
 from regraft.data.splits import Split
 from regraft.methods._base import Method
+from regraft.model import Model, Problem
 from regraft.racing import Race, told
 from regraft.selectors._base import Selector
 from regraft.training import Engine, run
@@ -64,26 +69,50 @@ class BlindRace(Race):
         return [(np.arange(len(data)), np.empty(0, dtype=np.int64))]
 
     def _validate(self, candidate: Candidate, steps: int, fold: int) -> dict[str, Any]:
-        source, data = self.sources[candidate.source], self.entrants.unlabeled[candidate.source]
+        source, problem = self.sources[candidate.source], self.problem(candidate)
         method: Method = entry("methods", candidate.method).with_steps(steps)
-        problem = source.problem(data, data, derive(self.bench.seed, "race", fold), self.bench.cache)
         start = time.monotonic()
         model = run(source.model, method.phases(problem), problem, Engine(source.training))
         pace = (time.monotonic() - start) / steps
         rule: Selector = entry("selectors", self.entrants.select)
         try:
-            return {"score": rule(model, problem), "pace": pace}
+            score = rule(model, problem)
         except (UserError, ValueError) as error:  # it needs source examples, say
             raise CandidateError(f"the selector {self.entrants.select!r} cannot score it: {error}") from error
+        artifacts.save(self._kept(candidate), model, source.backbone, problem.task, {"method": candidate.method})
+        return {"score": score, "pace": pace}
+
+    def problem(self, candidate: Candidate) -> Problem:
+        """What the candidate learns from: no label of the target is in it."""
+        source, data = self.sources[candidate.source], self.entrants.unlabeled[candidate.source]
+        return source.problem(data, data, derive(self.bench.seed, "race", 0), self.bench.cache)
+
+    def model(self, candidate: Candidate) -> Model:
+        """The model that the race trained; kept for those that have a score, until they are forgotten."""
+        return artifacts.load(self._kept(candidate))[0]
+
+    def forget(self, candidates: Sequence[Candidate]) -> None:
+        """Remove the models of the race."""
+        for candidate in candidates:
+            rmtree(self._kept(candidate), ignore_errors=True)
+
+    def _kept(self, candidate: Candidate) -> Path:
+        return self.bench.journal.path(f"{self._trial(candidate, 1, 0)}-model")
 
 
-def unnamed(given: Mapping[str, Examples], sources: Sequence[str], target: Examples) -> None:
+def unnamed(
+    given: Mapping[str, Examples], sources: Sequence[str], target: Examples, methods: Sequence[str] = ()
+) -> None:
     """Refuse sources of which none names all classes of the target, as far as their data say so beforehand.
+
+    Nothing is refused where ``methods`` that can do without are named.
 
     Raises:
         UserError: names a class that is missing.
     """
     lacking = []
+    if any(catalog.find("methods", name).opens and name not in BASELINES for name in methods):
+        return
     for uri in sources:
         if uri not in given:
             return

@@ -12,8 +12,8 @@ from regraft.data.dataset import whole
 from regraft.data.decoding import decoded
 from regraft.data.examples import Examples, together
 from regraft.features import Memory, features
+from regraft.opening import backbone_for, known_by
 from regraft.runtime import Runtime
-from regraft.sources import backbone_for, known_by
 
 
 def domain_features(domains: Sequence[Examples], source: str, runtime: Runtime, cache: Path | None) -> list[np.ndarray]:

@@ -14,10 +14,11 @@ from regraft.core.baseline import BASELINES
 from regraft.core.errors import UserError
 from regraft.data.dataset import Dataset
 from regraft.finishing import Finish
+from regraft.opening import Opening
 from regraft.preparing import Prepared
 from regraft.racing import CLEARLY, EPOCHS, Plan, Race
 from regraft.ranking import known_of, rank
-from regraft.sources import Opening, Source, open_source, scratch_source
+from regraft.sources import Source, open_source, scratch_source
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,18 @@ class Job:
             "ranking_agreement": lessons.agreement(race.place, raced),
             "forgetting": lessons.forgetting(ours.finish, ours.method),
             "curve": [*curve, keeping.last_point(ours, theirs)] if curve else [],
+            "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
         }
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
         return keeping.keep(found, ours, theirs, self.bench)
+
+    def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
+        """Selectors beside the oracle; the models of the race are not needed any more then."""
+        found: dict[str, Any] = self.bench.journal.once(
+            "hindsight", partial(lessons.hindsight, race, raced, self._aside)
+        )
+        race.forget(raced)
+        return found
 
     def _open(self, uri: str) -> Source:
         self.bench.reporter.say(f"source {uri}")
@@ -182,8 +192,12 @@ class Job:
         raise UserError(f"no candidate could be trained ({reasons}); {fix}")
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
-        holdout = self.bench.dataset(self.data.holdout, finish.source.backbone.preprocess)
+        holdout = self._aside(finish.source)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
+
+    def _aside(self, source: Source) -> Dataset:
+        """The holdout, as a source decodes it."""
+        return self.bench.dataset(self.data.holdout, source.backbone.preprocess)
 
 
 def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:

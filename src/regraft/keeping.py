@@ -27,6 +27,7 @@ from regraft.evaluation import figures, predict
 from regraft.features import forward
 from regraft.finishing import Finish, write_array
 from regraft.model import Model
+from regraft.readers._domains import single
 from regraft.runtime import Runtime
 from regraft.sources import Source
 from regraft.tasks._base import Task
@@ -60,7 +61,7 @@ class Judged:
         """Digests of the examples that the model learned from, in this run or before it became a source."""
         finish = self.finish
         here = (finish.train_data, finish.unlabeled, finish.source.domain and finish.source.domain.train)
-        before = runs.seen_by([finish.source.uri]).values()
+        before = runs.seen_by(single([finish.source.uri])).values()
         return {digest for data in here if data for digest in data.examples.digests}.union(*before)
 
     @property
@@ -137,7 +138,7 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     if found["finalist"]["source"] == source.uri:
         understood |= found["notes"]
     known = facts(source.backbone, source.model.backbone)
-    understood |= {"network": known.network, **known.origin}
+    understood |= {"network": known.network} | {k: understood.get(k, v) for k, v in known.origin.items()}
     carried = source.model.backbone.carried
     return {
         "uri": source.uri, "kind": kind, "parameters": parameters, "understood": understood, "facts": to_plain(known),

@@ -1,12 +1,14 @@
 """What a finished run can still tell: the effect of each source, forgetting, and accuracy against number of labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.stats import weightedtau
 
+from regraft.blind import BlindRace
 from regraft.candidates import Candidate
+from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.seeding import derive
@@ -15,6 +17,9 @@ from regraft.data.draws import draw
 from regraft.evaluation import predict
 from regraft.finishing import Finish
 from regraft.methods._base import Method
+from regraft.selectors._base import Selector
+from regraft.selectors._oracle import beside, scores, withholding
+from regraft.sources import Source
 from regraft.training import Engine, run
 
 FEWEST_NUMBERS = 5
@@ -94,6 +99,49 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
             break
         rows.append({"labels_per_class": shots, "chosen": {"mean": ours}, "scratch": {"mean": theirs}})
     return rows
+
+
+def hindsight(race: BlindRace, raced: Sequence[Candidate], holdout: Callable[[Source], Dataset]) -> dict[str, Any]:
+    """Which of the transfers that the race trained each selector would have taken, and which was best in truth.
+
+    ``holdout``: the examples that judged, as a source decodes them. This is hindsight: it is for when the verdict is
+    there, and nothing is chosen by it. Each selector scores the race's models by what it says that it reads; the truth
+    is their mean utility on the holdout, and the oracle takes the best by it. Empty where there are no two to compare,
+    or the budget has no time to.
+    """
+    clock, transfers = race.bench.clock, [c for c in raced if c.score is not None and not c.baseline]
+    rules = {name: rule for name, rule in withholding(race.entrants.labels).items() if rule.compares}
+    truth, said = list[float](), list[dict[str, float | str]]()
+    for done, candidate in enumerate(transfers if len(transfers) > 1 else (), 1):
+        begun, source, problem = clock.spent, race.sources[candidate.source], race.problem(candidate)
+        model, judged = race.model(candidate), holdout(source)
+        found = predict(model, judged, source.backbone.preprocess, problem.task, source.inference)
+        truth.append(float(problem.task.utility(found, judged.labels).mean()))
+        said.append(scores(rules, model, problem))
+        if clock.left() < 1.5 * (len(transfers) - done) * (clock.spent - begun):
+            return {}
+    rows = [_beside(rule, [s[name] for s in said], truth, transfers) for name, rule in rules.items()] if said else []
+    rows.sort(key=lambda row: row.get("regret", np.inf))
+    best = _pair(transfers[int(np.argmax(truth))]) | {"utility": max(truth)} if said else {}
+    return {"compared": len(truth), "oracle": best, "selectors": rows} if said else {}
+
+
+def _beside(
+    rule: Selector, said: Sequence[float | str], truth: Sequence[float], transfers: Sequence[Candidate]
+) -> dict[str, Any]:
+    """What a selector takes by what it ``said`` of each transfer, or why it could not compare all of them."""
+    unable = [reason for reason in said if isinstance(reason, str)]
+    about = {"selector": catalog.name_of(type(rule)), "labels": rule.labels}
+    if unable:
+        return {**about, "reason": unable[0]}
+    found = beside(rule, [float(score) for score in said], truth)
+    rank = found.correlation if np.isfinite(found.correlation) else None
+    figures = {"utility": found.utility, "regret": found.regret, "correlation": rank}
+    return {**about, **_pair(transfers[found.chosen]), **figures}
+
+
+def _pair(candidate: Candidate) -> dict[str, Any]:
+    return {"source": candidate.source, "method": candidate.method}
 
 
 def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> float:

@@ -14,7 +14,7 @@ from regraft.data.draws import draw
 from regraft.data.examples import Examples, together
 from regraft.data.splits import align_classes, conflicts, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import kind_as, read
-from regraft.readers._domains import labelled_data
+from regraft.readers._domains import labelled_data, single
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     train, holdout, duplicates, protocol = _undivided(examples, request) if blind else _divide(examples, request)
     if request.test is None:  # with a test set, taking out what is in it says so
         examples = replace(examples, notes=(*examples.notes, *_contradictions(examples)))
-    given = {uri: labelled_data(uri, examples) for uri in request.sources if uri.startswith("data:")}
+    given = {uri: labelled_data(uri, examples) for uri in single(request.sources) if uri.startswith("data:")}
     holdout, known = _unseen(holdout, _seen(request, given, holdout))
     if known:
         protocol += f"; {known} {examples.noun}s that a source has learned from are not judged by"
@@ -105,7 +105,7 @@ def _seen(request: Request, given: Mapping[str, Examples], holdout: Examples) ->
 
     Of tables, also the digests of rows of the ``holdout`` that are nearly such a row.
     """
-    seen = dict(runs.seen_by(request.sources))
+    seen = dict(runs.seen_by(single(request.sources)))
     for uri, source in given.items():
         near = columns.alike(source, holdout) if source.kind == holdout.kind == "table" else frozenset()
         seen[uri] = near.union(source.digests)

@@ -16,7 +16,8 @@ from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
-from regraft.sources import backbone_for, check, known_by
+from regraft.opening import backbone_for, known_by
+from regraft.sources import check
 from regraft.tasks.classification import Classification
 from regraft.training import run
 from regraft.understanding import fastest

@@ -166,10 +166,14 @@ class Race:
 
     def _tried(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any]:
         rung = rung if self.descends(candidate) else 0  # what needs no descent has only one length
-        name = f"race-{rung}-{fold}-{derive(0, candidate.source) % 10**6:06d}-{catalog.filed(candidate.method)}"
-        trial: dict[str, Any] = self.bench.journal.once(name, partial(self._try, candidate, rung, fold, deadline))
+        once, work = self.bench.journal.once, partial(self._try, candidate, rung, fold, deadline)
+        trial: dict[str, Any] = once(self._trial(candidate, rung, fold), work)
         self.bench.clock.stamp()
         return trial
+
+    def _trial(self, candidate: Candidate, rung: int, fold: int) -> str:
+        """What a trial is called in the journal."""
+        return f"race-{rung}-{fold}-{derive(0, candidate.source) % 10**6:06d}-{catalog.filed(candidate.method)}"
 
     def _try(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any]:
         start, steps = time.monotonic(), self.steps(candidate, short=rung == 0)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import numpy as np
 import torch
@@ -13,43 +12,23 @@ from torch import nn
 
 from regraft import artifacts
 from regraft.backbones._base import Backbone
-from regraft.backbones._carried import Carried
-from regraft.backbones._vocabulary import carry_over, told
 from regraft.bench import Bench
-from regraft.core.config import entry
-from regraft.core.errors import CandidateError, UserError, unknown
+from regraft.core.errors import UserError, unknown
 from regraft.core.labels import Labels
 from regraft.core.seeding import derive
-from regraft.data import columns
 from regraft.data.dataset import Dataset, Domain
-from regraft.data.examples import Examples, noun, together
-from regraft.data.names import shared
+from regraft.data.examples import Examples
 from regraft.edits.new_head import reused
 from regraft.features import Memory
-from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
-from regraft.optimisation import Descent
+from regraft.opening import Opened, Opening, backbone_for, name_of, opened, options_of, tried
 from regraft.readers._base import known
-from regraft.readers._domains import place_of
+from regraft.readers._domains import members_of, parts_of, place_of
 from regraft.runtime import Runtime
 from regraft.tasks._choice import task_for
-from regraft.training import run
-from regraft.understanding import best_input, fastest, norm_breaks
+from regraft.understanding import fastest, norm_breaks
 
-KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "glove", "data", "runs")
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How sources are opened.
-
-    ``small`` names the backbone that a ``data:`` source is trained in; ``vocabulary``: see `regraft run`; ``read``: the
-    labelled data of ``data:`` sources, by their names.
-    """
-
-    small: str = "small"
-    vocabulary: str = "source"
-    read: Mapping[str, Examples] = field(default_factory=dict)
+KINDS = ("timm", "torchvision", "torch", "keras", "onnx", "hf", "glove", "data", "average", "runs")
 
 
 @dataclass(frozen=True)
@@ -99,6 +78,8 @@ def check(uri: str) -> None:
         UserError: an unknown kind (with the nearest), or a path that is not there.
     """
     kind, _, rest = uri.partition(":")
+    for member in members_of(uri):
+        check(member)
     if Path(uri).is_dir():
         if not (Path(uri) / "model.json").exists() and known(Path(uri)):
             raise UserError(f"source {uri!r} is no folder of a run; to learn from the examples in it write data:{uri}")
@@ -112,7 +93,8 @@ def check(uri: str) -> None:
     elif kind in ("keras", "onnx") and not Path(file := options_of(uri)["arch"]).is_file():
         raise UserError(f"source {uri!r}: there is no file {file!r}; check the path")
     elif kind == "data":
-        place_of(uri)
+        for part in parts_of(uri):
+            place_of(part)
     elif (weights := options_of(uri).get("weights")) and not Path(weights).is_file():
         raise UserError(f"source {uri!r}: there is no weights file {weights!r}; check the path")
 
@@ -121,17 +103,9 @@ def try_out(uri: str, train: Examples, how: Opening) -> None:
     """Refuse what cannot be opened, in a few seconds and leaving nothing behind.
 
     Raises:
-        UserError: data of another kind, an unknown architecture, weights that belong to another.
+        UserError: data of another kind, an unknown architecture, weights that belong to another, a mean of unlike ones.
     """
-    if Path(uri).is_dir():
-        backbone = artifacts.load(Path(uri))[1]
-        _same_kind(uri, backbone.preprocess.kind, train)
-        backbone.preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
-    elif uri in how.read:
-        _same_kind(uri, how.read[uri].kind, train)
-        (backbone := _suited(how.small, how.read[uri], train)[0]).build(pretrained=False)
-    else:
-        (backbone := backbone_for(uri, train)).build()
+    backbone = tried(uri, train, how)
     if how.vocabulary != "source" and backbone.vocabulary:
         backbone.respelled(train, keep=how.vocabulary == "both")
 
@@ -142,19 +116,7 @@ def open_source(uri: str, train: Examples, how: Opening, bench: Bench) -> Source
     Raises:
         UserError: it cannot be read, or its weights belong to another architecture.
     """
-    opened = _trained_on(uri, train, how, bench) if uri in how.read else known_by(uri, train, bench)
-    return _finished(_respelled(opened, train, how.vocabulary, bench), uri, train, bench)
-
-
-def known_by(uri: str, examples: Examples, bench: Bench | None) -> "Opened":
-    """A trained network, of an earlier run or of a library, without its head in the latter case.
-
-    Without a bench the likeliest convention of its inputs is taken unmeasured: to try it out.
-
-    Raises:
-        UserError: it cannot be read, takes other examples, or its weights belong to another architecture.
-    """
-    return _of_run(Path(uri), examples) if Path(uri).is_dir() else _of_library(uri, examples, bench)
+    return _finished(opened(uri, train, how, bench), uri, train, bench)
 
 
 def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
@@ -162,120 +124,13 @@ def scratch_source(name: str, train: Examples, bench: Bench) -> Source:
     backbone = backbone_for(name, train)
     name = name if ":" in name else f"{name}:{backbone.arch}"
     torch.manual_seed(derive(bench.seed, "scratch", name))
-    opened = backbone, Model(backbone.build(pretrained=False), nn.Identity(), ()), None, dict[str, str]()
-    return _finished(opened, f"scratch:{name}", train, bench)
+    fresh = backbone, Model(backbone.build(pretrained=False), nn.Identity(), ()), None, dict[str, str]()
+    return _finished(fresh, f"scratch:{name}", train, bench)
 
 
-def backbone_for(name: str, examples: Examples) -> Backbone:
-    """The backbone ``kind:arch@weights?option=value&option=value``, suited to the examples."""
-    backbone: Backbone = entry("backbones", options_of(name))
-    return backbone.suited(examples)
-
-
-def options_of(name: str) -> dict[str, str]:
-    """The options of the backbone ``kind:arch@weights?option=value&option=value``."""
-    kind, _, rest = name.partition(":")
-    place, _, query = rest.partition("?")
-    arch, _, weights = place.partition("@")
-    given = (("arch", arch), ("weights", weights), *parse_qsl(query))
-    return {"name": kind, **{option: value for option, value in given if value}}
-
-
-def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> Model:
-    """A model trained from nothing on a labelled domain, a source in the making; `UserError` if it breaks down."""
-    steps = int(np.clip(8 * len(train) / 64, 200, 2000))
-    method = Scratch(descent=Descent(steps=steps, batch_size=64, rate=3e-3, average=0.99))
-    torch.manual_seed(derive(bench.seed, "source"))
-    start = Model(backbone.build(pretrained=False), nn.Identity(), ())
-    domain, memory = Domain("source", train), Memory(bench.runtime)
-    problem = Problem(task_for(train.examples), domain, backbone, bench.seed, memory=memory)
-    runtime = fastest(start, train, backbone.preprocess, bench, what)[0]
-    try:
-        with bench.engine(what, runtime, steps) as engine:
-            return run(start, method.phases(problem), problem, engine)
-    except CandidateError as error:
-        raise UserError(f"training the source broke down ({error}); try another --backbone or --seed") from error
-
-
-Opened = tuple[Backbone, Model, Domain | None, dict[str, str]]
-
-
-def _of_run(path: Path, train: Examples) -> Opened:
-    model, backbone = artifacts.load(path)
-    Backbone.suited(backbone, train)
-    model.backbone.carried = Carried.whole({name: t.numel() for name, t in model.backbone.state_dict().items()})
-    learned = artifacts.manifest_of(path).get("learned", f"{_known(model)}, learned in an earlier run")
-    return backbone, model, None, {"knows": learned}
-
-
-def _trained_on(uri: str, train: Examples, how: Opening, bench: Bench) -> Opened:
-    examples, name, path = how.read[uri], _name(uri), place_of(uri)[0]
-    backbone, found = _suited(how.small, examples, train)
-    dataset = bench.dataset(examples, backbone.preprocess)
-    folder = bench.journal.path(name)
-    if not (folder / "model.json").exists():
-        model = train_model(dataset, backbone, name, bench)
-        artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": str(path)})
-    model, backbone = artifacts.load(folder)
-    found = {"labelled data": f"{len(examples)} examples of {_known(model)} in {path}", **found}
-    return backbone, model, Domain(str(path), dataset), found
-
-
-def _respelled(opened: Opened, train: Examples, vocabulary: str, bench: Bench) -> Opened:
-    """The source with the tokens of the target, beside its own or in their place."""
-    backbone, model, domain, found = opened
-    if vocabulary == "source" or not backbone.vocabulary or model.added:  # parts were added around its own tokens
-        return opened
-    other = backbone.respelled(train, keep=vocabulary == "both")
-    network = other.build(pretrained=False)
-    known, tokens = backbone.vocabulary, other.vocabulary
-    carry_over(model.backbone, network, known, tokens)
-    model.backbone = network
-    if domain is not None:
-        domain = replace(domain, train=bench.dataset(domain.train.examples, other.preprocess))
-    return other, model, domain, {**found, "vocabulary": told(known, tokens)}
-
-
-def _known(model: Model) -> str:
-    assert model.task is not None  # every model that is loaded has one
-    return f"{len(model.classes) or ''} {model.task.labels.many}".strip()
-
-
-def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, dict[str, str]]:
-    """The backbone for a source with data, and what was found of how source and target fit."""
-    if source.kind == train.kind == "table":
-        both, found = columns.shared(source, train)
-        return backbone_for(small, both), found
-    if source.kind == train.kind == "vector":
-        return backbone_for(small, together(source, train)), {}
-    return backbone_for(small, source if source.kind == "text" else train), {}  # words are learned from a lot
-
-
-def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
-    given = backbone_for(uri, train)
-    options = given.conventions() if bench else (given,)
-    chosen = 0
-    if len(options) > 1 and bench:
-        sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
-        chosen = bench.journal.once(f"{_name(uri)}-input", partial(best_input, options, sized, bench))
-    backbone = options[chosen]
-    found = {"input": backbone.described}
-    if len(options) > 1:
-        surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
-        found["input chosen by"] = f"{surely}, of {len(options)} conventions"
-    network = backbone.build()
-    head = backbone.classifier() if shared(train.classes, backbone.categories) else None
-    return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
-
-
-def _same_kind(uri: str, kind: str, train: Examples) -> None:
-    if kind != train.kind:
-        raise UserError(f"source {uri!r} knows {noun(kind)}s, but the target holds {train.noun}s; give another source")
-
-
-def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source:
-    backbone, model, domain, found = opened
-    dataset, name = bench.dataset(train, backbone.preprocess), _name(uri)
+def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source:
+    backbone, model, domain, found = source
+    dataset, name = bench.dataset(train, backbone.preprocess), name_of(uri)
     measured = deepcopy(model.backbone)  # batch statistics are counted: a resumed run would not have counted these
     breaks = partial(norm_breaks, measured, dataset, backbone, bench.runtime)
     frozen = bench.journal.once(f"{name}-norm", breaks)
@@ -294,7 +149,3 @@ def _finished(opened: Opened, uri: str, train: Examples, bench: Bench) -> Source
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
     return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast))
-
-
-def _name(uri: str) -> str:
-    return f"source-{derive(0, uri) % 10**6:06d}"

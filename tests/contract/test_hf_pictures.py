@@ -12,7 +12,7 @@ from regraft.core.config import entry, to_plain
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.model import blocks
-from regraft.sources import backbone_for
+from regraft.opening import backbone_for
 
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

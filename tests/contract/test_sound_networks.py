@@ -13,8 +13,8 @@ from regraft.core.config import entry, to_plain
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
 from regraft.model import Model, blocks
+from regraft.opening import backbone_for
 from regraft.preprocessing.waveform import Waveform
-from regraft.sources import backbone_for
 
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
 soundfile = pytest.importorskip("soundfile", reason="recordings are read by soundfile, which is not installed")

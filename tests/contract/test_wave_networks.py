@@ -12,9 +12,10 @@ from regraft.backbones.torch import Torch
 from regraft.core.config import entry, to_plain
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
+from regraft.opening import backbone_for
 from regraft.preprocessing.waveform import Waveform
 from regraft.readers._base import read
-from regraft.sources import backbone_for, check
+from regraft.sources import check
 from regraft.understanding import likelihood
 
 soundfile = pytest.importorskip("soundfile", reason="recordings are read by soundfile, which is not installed")

@@ -237,3 +237,43 @@ def test_without_labels_the_source_is_adapted_and_the_target_only_judges(shell):
     assert "without labels of the target, by the selector nuclear_norm" in told.stdout, told.stderr
     answers = shell.json("predict", "run", target / "3")["predictions"]
     assert sum(answer["classes"][0][0] == "3" for answer in answers) > len(answers) / 4
+
+
+def test_labels_of_the_holdout_change_nothing_but_the_judgement(shell, trained):
+    """Poisoned ones: what is learned, scored and chosen stays the same to the bit, and hindsight says the opposite."""
+    digits = [str(i) for i in range(10)]
+    for name, moved in (("true", 0), ("poisoned", 3)):
+        for place, digit in enumerate(digits):
+            shutil.copytree(shell.data("handwriting") / digit, shell.here / name / digits[(place + moved) % 10])
+    given = ("--target", shell.data("handwriting"), "--source", trained / "print")
+    plain = (
+        *given,
+        "--shots",
+        0,
+        "--method",
+        "adabn",
+        "--method",
+        "shot",
+        "--seeds",
+        1,
+        "--steps",
+        6,
+        "--precision",
+        "fp32",
+    )
+    found = {n: shell.json("run", *plain, "--test", n, "--out", f"run-{n}") for n in ("true", "poisoned")}
+    ours, theirs = found.values()
+    assert ours["metrics"]["accuracy"]["mean"] > 0.5 > theirs["metrics"]["accuracy"]["mean"]
+    assert ours["finalist"] == theirs["finalist"]
+    scores = [{c["method"]: c["score"] for c in one["candidates"]} for one in (ours, theirs)]
+    assert scores[0] == scores[1]
+    folders = [shell.here / f"run-{name}" / "journal" for name in found]
+    models = [sorted(p.relative_to(f) for p in f.glob("finish-*/model.safetensors")) for f in folders]
+    assert models[0] == models[1] != []
+    assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in models[0])
+    rows = [{r["selector"]: r for r in one["hindsight"]["selectors"]} for one in (ours, theirs)]
+    assert rows[0]["nuclear_norm"]["method"] == rows[1]["nuclear_norm"]["method"] == ours["finalist"]["method"]
+    assert rows[0]["nuclear_norm"]["utility"] > 0.5 > rows[1]["nuclear_norm"]["utility"]
+    assert "no source examples" in rows[0]["source_validation"]["reason"]
+    assert not list(folders[0].glob("*-model"))
+    assert "Hindsight, worked out after the verdict" in (shell.here / "run-true" / "report.md").read_text()

@@ -1,14 +1,18 @@
 """Terms of domain adaptation against slow references, loop by loop from the papers' equations."""
 
+from copy import deepcopy
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from regraft.core.batch import Batch, Stream
 from regraft.core.catalog import find
+from regraft.core.errors import CandidateError
 from regraft.divergences.mmd import Mmd
 from regraft.model import Model
 from regraft.terms import domain_adversary
@@ -312,3 +316,63 @@ def test_classes_that_the_target_lacks_count_little(given, toy):
         total += weights[label] * (loss + 0.5 * own[i]) / 8
     total -= 0.5 * F.logsigmoid(-fixed.discriminator(target)).mean().item()
     assert found.item() == pytest.approx(total, rel=1e-4)
+
+
+def opened(toy):
+    """The toy problem with a source that does not name the class of the target's third row."""
+    problem = toy.problem()
+    train = problem.source.train.take(np.flatnonzero(problem.source.train.labels != 2))
+    names = tuple(name for name in train.classes if name != train.classes[2])
+    places = np.array([0, 1, -1, 2])[train.labels]
+    source = replace(
+        problem.source, train=replace(train, examples=replace(train.examples, labels=places, classes=names))
+    )
+    return replace(problem, source=source)
+
+
+def test_what_is_unknown_gets_a_given_probability_and_the_features_anything_else(given, toy):
+    """Saito et al., ECCV 2018, eq. 2 by hand; the head goes down the loss and the features up."""
+    problem = opened(toy)
+    fixed = find("terms", "unknown_adversary")(adversary=0.7, boundary=0.3, reversal=2.0).bind(given, problem)
+    round_ = given.round(0.5)
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    view = round_.view(Stream.SOURCE)
+    round_._views[Stream.SOURCE] = replace(view, targets=labels)
+    own = problem.task.loss(given.head(given.given[Stream.SOURCE]), torch.tensor([0, 1, 3, 0, 1, 3, 0, 1])).item()
+    p = probabilities(given, Stream.UNLABELED)[:, 2]
+    told = -(0.3 * np.log(p) + 0.7 * np.log(1 - p)).mean()
+    assert fixed(round_).item() == pytest.approx(own + 0.7 * told, rel=1e-5)
+    assert given.notes["unknown"] == problem.task.classes[2]
+
+    x = given.given[Stream.UNLABELED]
+    q = given.head(x).softmax(1)[:, 2]
+    plain = 0.7 * -(0.3 * q.log() + 0.7 * (1 - q).log()).mean()
+    down = torch.autograd.grad(plain, [given.head.weight, x], retain_graph=True)
+    (fixed(round_) - problem.task.loss(view.outputs, torch.tensor([0, 1, 3, 0, 1, 3, 0, 1]))).backward()
+    assert torch.allclose(given.head.weight.grad, down[0], atol=1e-6)
+    assert torch.allclose(x.grad, -2.0 * warming(0.5) * down[1], atol=1e-6)
+
+
+def test_a_source_that_lacks_two_classes_is_refused_and_one_that_lacks_none_has_only_its_own_loss(given, toy):
+    problem, term = opened(toy), find("terms", "unknown_adversary")()
+    train = problem.source.train
+    two = replace(train, examples=replace(train.examples, classes=("ant", "other", "cow")))
+    with pytest.raises(CandidateError, match="one of the target may be unknown to it, and these are"):
+        term.bind(given, replace(problem, source=replace(problem.source, train=two)))
+    fixed, round_ = term.bind(given, toy.problem()), given.round()
+    view = round_.view(Stream.SOURCE)
+    assert fixed(round_).item() == pytest.approx(problem.task.loss(view.outputs, view.targets).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("lacking", ["silent", "learned"])
+def test_a_head_gets_a_row_for_what_the_source_does_not_name(lacking, toy):
+    problem, model = opened(toy), deepcopy(toy.trained)
+    model.head, model.classes = nn.Linear(24, 3), problem.source.train.classes
+    kept = find("edits", "keep_head")(lacking=lacking).apply(deepcopy(model), problem)
+    x = torch.randn(50, 24)
+    assert torch.equal(kept.head(x)[:, [0, 1, 3]], model.head(x))
+    assert kept.classes == problem.task.classes
+    if lacking == "silent":
+        assert (kept.head(x).argmax(1) != 2).all()
+    with pytest.raises(CandidateError, match="does not name the class"):
+        find("edits", "keep_head")().apply(model, problem)

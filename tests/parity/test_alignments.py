@@ -1,7 +1,11 @@
 """Alignments against independent values; the golden ones are of a transcription of the papers' formulas in NumPy."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import eig, sqrtm
 
 from regraft.alignments import _components
@@ -20,7 +24,9 @@ from regraft.alignments.subspace import Subspace
 from regraft.alignments.tca import Tca
 from regraft.alignments.tjm import Tjm
 from regraft.divergences.proxy_a import ProxyA
+from regraft.edits.align_features import AlignFeatures
 from regraft.heads._kernels import bandwidth, gaussian
+from regraft.heads._layers import plan, rebuilt
 from regraft.heads.knn import Knn
 
 RAW = {"centre": False, "unit": False, "relative": False}  # as in the first papers
@@ -196,8 +202,8 @@ def test_plans_of_transport_are_those_of_pot():
     cost = ((source[:, None] - target[None]) ** 2).sum(2)
     cost = cost / np.median(cost)
     even = np.full(40, 1 / 40)
-    for plan, expected in (("plain", ot.emd(even, even, cost)), ("entropic", ot.sinkhorn(even, even, cost, 0.2))):
-        aligned = OptimalTransport(plan=plan, entropy=0.2).fit(source, labels, target)
+    for which, expected in (("plain", ot.emd(even, even, cost)), ("entropic", ot.sinkhorn(even, even, cost, 0.2))):
+        aligned = OptimalTransport(plan=which, entropy=0.2).fit(source, labels, target)
         assert aligned.source(source) == pytest.approx(40 * expected @ target, abs=1e-4)
     assert aligned.source(source[:3] + 1e-9) == pytest.approx(aligned.source(source[:3]), abs=1e-6)
 
@@ -263,3 +269,39 @@ def test_several_sources_are_weighed_by_what_they_say_of_the_target():
     assert blind.weights.sum() == pytest.approx(1)
     assert blind.probabilities(target).sum(1) == pytest.approx(np.ones(40))
     assert gaussian(target, target, bandwidth(target)).shape == (40, 40)
+
+
+def test_weights_are_learned_from_labels_that_the_heads_have_not_seen():
+    """One nearest neighbour knows every label that it has seen, so that in sample a source of noise looks as good."""
+    source, labels, target = golden()
+    truth, wrong = np.arange(20, 60) % 3, (source, np.random.default_rng(0).integers(0, 3, len(labels)))
+    known = np.where(np.arange(40) < 12, truth, -1)
+    both = combine(Subspace(components=5), [(source, labels), wrong], target, known, Knn(neighbours=1))
+    assert both.weights[0] > 0.8
+
+
+def several(toy, wrong: bool = True):
+    """The toy problem with a source of two domains, of which the second may have its classes mixed up."""
+    problem = toy.problem()
+    train, half = problem.source.train, np.arange(len(problem.source.train)) % 8 < 4
+    labels = np.where(half | (not wrong), train.labels, (train.labels + 1) % 4)
+    examples = replace(train.examples, labels=labels, domains=np.where(half, 0, 1))
+    return replace(problem, source=replace(problem.source, train=replace(train, examples=examples)))
+
+
+def test_domains_of_a_source_are_aligned_apart_and_the_wrong_one_hardly_counts(toy):
+    problem = several(toy)
+    model = AlignFeatures(apart=True).apply(deepcopy(toy.trained), problem)
+    said = model.notes["weights of the source's domains"]
+    assert float(said.partition(",")[0]) > 0.8
+    assert toy.accuracy(model) > toy.accuracy(AlignFeatures().apply(deepcopy(toy.trained), problem)) + 0.1
+    x = torch.randn(7, 24)
+    again = rebuilt(plan(model.head), model.head.state_dict())
+    assert torch.equal(again(x), model.head(x))
+    assert torch.allclose(model.head(x).exp().sum(1), torch.ones(7), atol=1e-5)
+
+
+def test_one_domain_apart_is_the_plain_alignment(toy):
+    plain, apart = (AlignFeatures(apart=a).apply(deepcopy(toy.trained), toy.problem()) for a in (False, True))
+    x = torch.randn(7, 24)
+    assert torch.equal(plain.head(x), apart.head(x))

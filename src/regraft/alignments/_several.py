@@ -17,6 +17,7 @@ from regraft.heads._layers import through
 from regraft.heads.logistic import Logistic
 
 _ENOUGH = 1500
+_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ def combine(
     target: Any,
     target_labels: Any = None,
     head: ClassicalHead | None = None,
+    outputs: int | None = None,
 ) -> Combined:
     """Align each source, features (N, D) and classes (N,), with the target (M, D), and learn how much each counts.
 
-    With ``target_labels`` (M,), -1 where unknown: weights of least squared error of the mixed probabilities on them.
+    With ``target_labels`` (M,), -1 where unknown: weights of least squared error of the mixed probabilities on them;
+    what each source says of a labelled example is said by a head that has not seen its label (three folds).
     Without any: those under which near target examples get the same answer, the smoothness that Chattopadhyay et al.
-    assume, and no source is told from another where all are smooth.
+    assume, and no source is told from another where all are smooth. ``outputs``: how many classes there are; without
+    it, as many as the labels show.
     Reference: Breiman, Stacked regressions, Machine Learning 1996; without labels, Chattopadhyay et al., Multisource
     domain adaptation and its application to early detection of fatigue, TKDD 2012, eq. 5.
 
@@ -54,21 +58,42 @@ def combine(
         raise UserError("there is no source to combine; give at least one pair of features and labels")
     theirs = matrix(target, "the target")
     known = np.full(len(theirs), -1) if target_labels is None else np.asarray(target_labels)
-    outputs = int(max(known.max(), *(np.max(y) for _, y in sources))) + 1
-    layers: list[nn.Module] = []
-    for x, y in sources:
-        aligned = alignment.fit(x, y, theirs, known)
-        rows = np.concatenate([aligned.source(x), aligned.target(theirs)[known >= 0]])
-        top = (head or Logistic()).fit(rows, np.concatenate([np.asarray(y), known[known >= 0]]), outputs)
-        layers.append(nn.Sequential(aligned.target_layer, top.double()))
-    if (known >= 0).any():
-        each = _probabilities(tuple(layers), theirs[known >= 0])
-        aim = np.eye(outputs)[known[known >= 0]]
-        differences = each - aim
-        cost = np.einsum("smc,tmc->st", differences, differences) / len(aim)
-    else:
-        cost = _roughness(theirs, layers)
-    return Combined(tuple(layers), _least(cost))
+    count = outputs or int(max(known.max(), *(np.max(y) for _, y in sources))) + 1
+
+    def fitted(known: np.ndarray) -> list[nn.Module]:
+        return [_fitted(alignment, source, theirs, known, (head or Logistic(), count)) for source in sources]
+
+    layers, labelled = fitted(known), np.flatnonzero(known >= 0)
+    if len(sources) == 1:
+        return Combined(tuple(layers), np.ones(1))
+    if not len(labelled):
+        return Combined(tuple(layers), _least(_roughness(theirs, layers)))
+    each, folds = np.zeros((len(sources), len(labelled), count)), _folds(theirs[labelled], known[labelled])
+    for fold in np.unique(folds):
+        hidden = known.copy()
+        hidden[labelled[folds == fold]] = -1
+        each[:, folds == fold] = _probabilities(tuple(fitted(hidden)), theirs[labelled[folds == fold]])
+    differences = each - np.eye(count)[known[labelled]]
+    return Combined(tuple(layers), _least(np.einsum("smc,tmc->st", differences, differences) / len(labelled)))
+
+
+def _fitted(
+    alignment: Alignment, source: tuple[Any, Any], target: np.ndarray, known: np.ndarray, top: tuple[ClassicalHead, int]
+) -> nn.Module:
+    """Target features to logits, learned from one aligned source and the labels that are known of the target."""
+    x, y = source
+    aligned = alignment.fit(x, y, target, known)
+    rows = np.concatenate([aligned.source(x), aligned.target(target)[known >= 0]])
+    head = top[0].fit(rows, np.concatenate([np.asarray(y), known[known >= 0]]), top[1])
+    return nn.Sequential(aligned.target_layer, head.double())
+
+
+def _folds(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """A fold (M,) for each labelled example, class by class in an order that is made from what is in the rows."""
+    order = np.lexsort((features @ np.cos(np.arange(1, features.shape[1] + 1)), labels))
+    found = np.empty(len(labels), dtype=int)
+    found[order] = np.arange(len(labels)) % _FOLDS
+    return found
 
 
 def _roughness(target: np.ndarray, layers: list[nn.Module]) -> np.ndarray:

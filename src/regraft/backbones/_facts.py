@@ -67,8 +67,13 @@ def facts(backbone: Backbone, network: Network) -> Facts:
     blocks = (Block(_called(m), _size(m), shapes.get(place, _stated(m))) for place, m in enumerate(parts))
     return Facts(
         tuple(blocks), _size(network), network.feature_dim, counter.get_total_flops() or None,
-        {**_NOT_STATED, **backbone.origin},
+        origin_of(backbone),
     )  # fmt: skip
+
+
+def origin_of(backbone: Backbone) -> dict[str, str]:
+    """Where the weights come from, their licence and what to cite, each in words; see `Backbone.origin`."""
+    return {**_NOT_STATED, **backbone.origin}
 
 
 def large(number: float) -> str:

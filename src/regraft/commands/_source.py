@@ -10,12 +10,14 @@ from regraft.backbones._carried import Carried
 from regraft.backbones._facts import facts, large
 from regraft.bench import Bench, bounded
 from regraft.core.config import entry, to_plain
+from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.examples import Examples
+from regraft.opening import Opening, backbone_for, of_each, options_of
 from regraft.readers._base import read
-from regraft.readers._domains import labelled_data
+from regraft.readers._domains import labelled_data, members_of
 from regraft.runtime import Runtime, detect, measure
-from regraft.sources import Opening, Source, backbone_for, check, open_source, options_of
+from regraft.sources import Source, check, open_source
 
 _TIMED = 4
 """Examples of a forward pass whose time is measured."""
@@ -32,6 +34,8 @@ def explained(uri: str, target: Path | None, label: str, reporter: Reporter) -> 
         UserError: it is no source, cannot be opened, or knows another kind of example.
     """
     check(uri)
+    if members := members_of(uri):
+        return _mean(uri, {m: explained(m, target, label, reporter) for m in members})
     if uri.startswith("data:") and not Path(uri).is_dir():
         return _labelled(uri)
     if target is None:
@@ -43,6 +47,18 @@ def explained(uri: str, target: Path | None, label: str, reporter: Reporter) -> 
             journal, runs.Clock(journal, None), reporter, detect("auto", "auto"), True, 0, bounded(runs.cache_folder())
         )
         return _for_target(open_source(uri, train, Opening(), bench), train)
+
+
+def _mean(uri: str, each: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the mean of several sources is, by what they are."""
+    (name, first), *others = each.items()
+    for other, found in others:
+        if any(found[of] != first[of] for of in ("blocks", "preprocess", "features")):
+            raise UserError(f"the model in {other} is another network than that in {name}: they have no mean")
+    classes = first["classes"] if all(found["classes"] == first["classes"] for found in each.values()) else []
+    origins = of_each(list(each), [found["origin"] for found in each.values()])
+    weights = {"sentence": f"the mean of those of {' and '.join(each)} ({artifacts.MEANS})"}
+    return {**first, "uri": uri, "kind": "average", "weights": weights, "classes": classes, "origin": origins}
 
 
 def _labelled(uri: str) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def _decisions(run: dict[str, Any]) -> str:
         lines.append(f"  {score:<16} {c['method']:<16} {c['source']}: {c['outcome']} {c['reason']}".rstrip())
     lines += [f"  choice: {run['why']}"] if run.get("why") else []
     lines += [f"  out: {o['method']} with {o['source']}: {o['reason']}" for o in run["left_out"]]
+    lines += _hindsight(run.get("hindsight") or {})
     for uri, value in run.get("effects", {}).items():
         lines.append(f"  effect of {uri}: {value['effect']:+.3f} +- {value['error']:.3f} (its best against scratch)")
     if run.get("ranking_agreement") is not None:
@@ -100,6 +101,14 @@ def _decisions(run: dict[str, Any]) -> str:
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join(lines)
+
+
+def _hindsight(found: dict[str, Any]) -> list[str]:
+    lines = ["  in hindsight, by the labels of the holdout, which none of these read:"] if found else []
+    for row in [{"selector": "the oracle", **found["oracle"]}, *found["selectors"]] if found else []:
+        took = f"{row['method']} from {row['source']}, {row['utility']:.3f}" if "method" in row else row["reason"]
+        lines.append(f"      {row['selector']}: {took}")
+    return lines
 
 
 def _ties(row: dict[str, Any]) -> bool:

@@ -9,10 +9,11 @@ from regraft.bench import Bench, bounded
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
+from regraft.opening import Opening
 from regraft.preparing import Prepared, Request, prepare
 from regraft.ranking import VOTING, known_of, rank
 from regraft.runtime import detect
-from regraft.sources import Opening, check, open_source, try_out
+from regraft.sources import check, open_source, try_out
 
 
 @settings

@@ -15,10 +15,12 @@ from regraft.core.duration import seconds_of
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.job import Job, Wanted
+from regraft.opening import Opening, backbone_for
 from regraft.preparing import Prepared, Request, prepare
+from regraft.readers._domains import single
 from regraft.report.html import render
 from regraft.runtime import Runtime, detect
-from regraft.sources import Opening, backbone_for, check, try_out
+from regraft.sources import check, try_out
 
 
 @settings
@@ -110,14 +112,14 @@ def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
         check(uri)
     for name in options.method:
         entry("methods", name)
-    data_given = any(uri.startswith("data:") for uri in options.source)
+    data_given = any(uri.startswith("data:") for uri in single(options.source))
     at_hand = AtHand(data_given, options.unlabeled is not None, options.shots == 0)
     refuse(options.method, at_hand)
     runtime = detect(options.device, options.precision)
     data = prepare(_request(options), reporter)
     refuse(options.method, at_hand, data.train.labelling)
     if data.blind:
-        blind.unnamed(data.given, options.source, data.train)
+        blind.unnamed(data.given, options.source, data.train, options.method)
     backbone_for(options.backbone, data.train).build(pretrained=False)
     for uri in options.source:
         try_out(uri, data.train, _opening(options, data))

@@ -17,10 +17,10 @@ from regraft.data.examples import Examples
 from regraft.data.splits import aside_split, holdout_split
 from regraft.evaluation import evaluation, predict
 from regraft.keeping import metrics
+from regraft.opening import backbone_for, train_model
 from regraft.pretraining import Start
 from regraft.readers._base import read
 from regraft.runtime import detect
-from regraft.sources import backbone_for, train_model
 from regraft.tasks._choice import task_for
 from regraft.tasks.classification import Classification
 

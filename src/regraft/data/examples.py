@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core.errors import UserError
 from regraft.core.labels import Labels, labels_of
 from regraft.data._strata import sizes
+from regraft.data.names import shared
 
 # The picture formats that are opened, by Pillow's names. Formats that Pillow hands to another program (EPS, WMF) or
 # recognises by its ending only (TGA) stay out: a data folder may come from anywhere.
@@ -56,9 +58,10 @@ class Examples:
     kind: str = "image"
     notes: tuple[str, ...] = ()
     label: str = "label"
+    domains: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        columns = [c for c in (self.digests, self.items, self.labels, self.groups) if c is not None]
+        columns = [c for c in (self.digests, self.items, self.labels, self.groups, self.domains) if c is not None]
         if any(len(column) != len(self.ids) for column in columns):
             raise ValueError(f"columns of different lengths: {[len(self.ids), *map(len, columns)]}")
         if self.labelling is Labels.SETS:
@@ -121,6 +124,7 @@ class Examples:
             groups=None if self.groups is None else tuple(self.groups[i] for i in chosen),
             kind=self.kind,
             label=self.label,
+            domains=None if self.domains is None else self.domains[chosen],
         )
 
     def unlabelled(self) -> "Examples":
@@ -149,3 +153,54 @@ def together(one: Examples, other: Examples) -> Examples:
     """The examples of both, of one kind, numbered afresh and without labels."""
     count = tuple(str(i) for i in range(len(one) + len(other)))
     return Examples(count, one.digests + other.digests, one.items + other.items, None, (), kind=one.kind)
+
+
+def pooled(parts: Sequence[Examples]) -> Examples | None:
+    """The labelled examples of several domains as those of one, in this order; ``domains`` says which each is from.
+
+    Classes are those of all, matched by name (see `names.shared`); None where there are no parts.
+
+    Raises:
+        UserError: they are of different kinds, or their labels are.
+    """
+    if not parts:
+        return None
+    kinds, labels = ({getattr(p, of) for p in parts} for of in ("kind", "labelling"))
+    if len(kinds) > 1 or len(labels) > 1:
+        said = " and ".join(sorted(map(str, kinds if len(kinds) > 1 else labels)))
+        raise UserError(f"sources that are taken together must be of one kind, and these are {said}")
+    classes: tuple[str, ...] = ()
+    for part in parts:
+        named = shared(part.classes, classes)
+        classes += tuple(name for place, name in enumerate(part.classes) if place not in named)
+    return Examples(
+        ids=tuple(f"{number}/{name}" for number, p in enumerate(parts) for name in p.ids),
+        digests=tuple(digest for p in parts for digest in p.digests),
+        items=tuple(item for p in parts for item in p.items),
+        labels=np.concatenate([_renamed(p, classes) for p in parts]),
+        classes=classes,
+        groups=_regrouped(parts),
+        kind=parts[0].kind,
+        label=parts[0].label,
+        domains=np.repeat(np.arange(len(parts)), [len(p) for p in parts]),
+    )
+
+
+def _renamed(part: Examples, classes: tuple[str, ...]) -> np.ndarray:
+    """Its labels as indices into ``classes``, which name all of its own."""
+    assert part.labels is not None
+    places = shared(part.classes, classes)
+    if part.labelling is Labels.CLASSES:
+        return np.array([places[place] for place in range(len(part.classes))])[part.labels]
+    if part.labelling is Labels.NUMBERS:
+        return part.labels
+    sets = np.zeros((len(part), len(classes)), dtype=np.int64)
+    sets[:, [places[place] for place in range(len(part.classes))]] = part.labels
+    return sets
+
+
+def _regrouped(parts: Sequence[Examples]) -> tuple[str, ...] | None:
+    if all(p.groups is None for p in parts):
+        return None
+    each = [(number, name) for number, p in enumerate(parts) for name in p.groups or p.ids]
+    return tuple(f"{number}/{name}" for number, name in each)

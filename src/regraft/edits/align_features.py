@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.alignments._base import Alignment
+from regraft.alignments._several import combine
 from regraft.alignments.coral import Coral
 from regraft.core.config import Choice, settings
 from regraft.core.errors import CandidateError
@@ -14,7 +15,7 @@ from regraft.core.labels import Labels
 from regraft.edits._base import Edit
 from regraft.edits._domains import common, read
 from regraft.heads._base import ClassicalHead
-from regraft.heads._layers import Scale, through
+from regraft.heads._layers import Mixture, Scale, through
 from regraft.heads.logistic import Logistic
 from regraft.model import Model, Problem
 
@@ -35,6 +36,8 @@ class AlignFeatures(Edit):
     """What each example's features are divided by first: nothing, their sum or their length."""
     scale: bool = True
     """Centre each feature, in each domain by itself, and divide it by its standard deviation."""
+    apart: bool = False
+    """Whether each domain of a source that has several is aligned by itself, and their answers mixed: see `combine`."""
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`.
@@ -42,15 +45,20 @@ class AlignFeatures(Edit):
         Raises:
             CandidateError: the labels are not classes, or the domains share fewer than two.
         """
-        ours, labels, theirs, known = _read(model, problem, self.alignment.unlabeled)
-        first, second = self._scaled(ours), self._scaled(theirs)
+        ours, labels, theirs, known, domains = _read(model, problem, self.alignment.unlabeled)
+        second = self._scaled(theirs)
+        z = through(second, theirs)
+        parts = [domains == number for number in np.unique(domains)] if self.apart else []
+        parts = [rows for rows in parts if len(np.unique(labels[rows])) > 1] or [domains >= 0]
+        sources = [(through(self._scaled(ours[rows]), ours[rows]), labels[rows]) for rows in parts]
         with threadpool_limits(1 if ours.size < 10_000_000 else None, user_api="blas"):
-            x, z = through(first, ours), through(second, theirs)
-            aligned = self.alignment.fit(x, labels, z, known)
-            rows = np.concatenate([aligned.source(x), aligned.target(z)[known >= 0]])
-            both = np.concatenate([labels, known[known >= 0]])
-            top = self.head.fit(rows, both, problem.task.outputs)
-        model.head = nn.Sequential(second, aligned.target_layer, top)
+            found = combine(self.alignment, sources, z, known, self.head, problem.task.outputs)
+        if len(parts) > 1:
+            weights = ", ".join(f"{weight:.2f}" for weight in found.weights)
+            model.notes["weights of the source's domains"] = f"{weights}, in the order in which they were given"
+            model.head = nn.Sequential(second, Mixture([_single(layer) for layer in found.layers], found.weights))
+        else:
+            model.head = nn.Sequential(second, *_single(found.layers[0]).children())
         model.classes, model.task = problem.task.classes, problem.task
         return model
 
@@ -65,8 +73,11 @@ class AlignFeatures(Edit):
         return Scale({"mean": divided.mean(0), "deviation": deviation}, rows=self.rows)
 
 
-def _read(model: Model, problem: Problem, unlabeled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Features and labels of the source, then of the target, where -1 is a label that is not known."""
+def _read(model: Model, problem: Problem, unlabeled: bool) -> tuple[np.ndarray, ...]:
+    """Features and labels of the source, then of the target, where -1 is a label that is not known.
+
+    Last the domains of the source's examples.
+    """
     target, source = problem.target, problem.source
     if source is None or (unlabeled and target.unlabeled is None):
         raise ValueError(f"there are no {'source' if source is None else 'unlabeled'} examples to align")
@@ -77,5 +88,15 @@ def _read(model: Model, problem: Problem, unlabeled: bool) -> tuple[np.ndarray, 
     if target.unlabeled is not None:
         ours = [*ours, read(target.unlabeled, model, problem)]
         known = [*known, np.full(len(target.unlabeled), -1)]
-    here = labels >= 0
-    return read(source.train, model, problem)[here], labels[here], np.concatenate(ours), np.concatenate(known)
+    here, of = labels >= 0, source.train.examples.domains
+    domains = np.zeros(len(labels), dtype=int) if of is None else of
+    theirs = np.concatenate(ours), np.concatenate(known)
+    return read(source.train, model, problem)[here], labels[here], *theirs, domains[here]
+
+
+def _single(layer: nn.Module) -> nn.Module:
+    """The layers with those that are trained elsewhere in single precision, as models have them."""
+    for part in layer.modules():
+        if isinstance(part, nn.Linear):
+            part.float()
+    return layer

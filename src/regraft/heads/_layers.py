@@ -4,7 +4,7 @@ A head is a linear layer, one of the layers here, or several in a row. What kind
 plain data; their values are tensors, which are kept with the model's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,25 @@ class Vote(Fitted):
         return ordered.gather(0, (reached < reached[-1:] / 2).sum(0, keepdim=True))[0]
 
 
+class Mixture(nn.Module):
+    """Several heads side by side, whose class probabilities are averaged with ``weights`` (S,), of sum one.
+
+    Its outputs are the logarithms of the averages, so that their softmax are the averages.
+    """
+
+    weights: Tensor
+
+    def __init__(self, parts: Sequence[nn.Module], weights: Tensor | np.ndarray) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.register_buffer("weights", torch.as_tensor(weights).double())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, D) to (B, C)."""
+        each = torch.stack([part(features).double().softmax(1) for part in self.parts])
+        return torch.einsum("s,sbc->bc", self.weights, each).clamp_min(1e-30).log().to(features.dtype)
+
+
 def through(layer: nn.Module, features: np.ndarray) -> np.ndarray:
     """Features (N, D), float64, through a layer of this file, in double precision."""
     with torch.inference_mode():
@@ -158,6 +177,9 @@ def plan(layer: nn.Module) -> dict[str, Any] | None:
         return {"layer": type(layer).__name__}
     if isinstance(layer, Fitted):
         return {"layer": type(layer).__name__, "options": layer.options}
+    if isinstance(layer, Mixture):
+        several = [plan(part) for part in layer.parts]
+        return {"layer": "Mixture", "parts": several} if all(several) else None
     parts = [plan(part) for part in layer] if isinstance(layer, nn.Sequential) else [None]
     return {"layer": "Sequential", "parts": parts} if all(parts) else None
 
@@ -167,6 +189,10 @@ def rebuilt(of: Mapping[str, Any], values: Mapping[str, Tensor]) -> nn.Module:
     if of["layer"] == "Sequential":
         each = [_under(str(i), values) for i in range(len(of["parts"]))]
         return nn.Sequential(*(rebuilt(part, held) for part, held in zip(of["parts"], each, strict=True)))
+    if of["layer"] == "Mixture":
+        each = [_under(f"parts.{i}", values) for i in range(len(of["parts"]))]
+        parts = [rebuilt(part, held) for part, held in zip(of["parts"], each, strict=True)]
+        return Mixture(parts, values["weights"])
     if of["layer"] == "Identity":
         return nn.Identity()
     if of["layer"] == "Linear":

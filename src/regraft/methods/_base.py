@@ -37,6 +37,8 @@ class Method(ABC):
     """Whether it can do without any label of the target."""
     raced_blind: ClassVar[bool] = False
     """Whether `run` without labels tries it when no method is named."""
+    opens: ClassVar[bool] = False
+    """Whether, without labels, it can do with a source that lacks a class of the target."""
     tunes: ClassVar[bool] = True
     """Whether the method trains weights of the backbone, so that one without any that learn is of no use to it."""
 

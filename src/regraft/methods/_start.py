@@ -9,13 +9,13 @@ from regraft.terms._base import Weighted
 from regraft.terms.supervised import Supervised
 
 
-def start(problem: Problem, weight: float = 1.0) -> tuple[Edit, dict[str, Weighted]]:
+def start(problem: Problem, weight: float = 1.0, opens: bool = False) -> tuple[Edit, dict[str, Weighted]]:
     """The edit that makes the head, and what labelled target examples, times ``weight``, add to the objective.
 
-    Without any, the head is the source's and there is nothing to add.
+    Without any, the head is the source's and there is nothing to add. ``opens``: classes that it lacks are learned.
     """
     if not problem.labelled:
-        return KeepHead(), {}
+        return KeepHead(lacking="learned" if opens else "refused"), {}
     return NewHead(), {"task": Weighted(term=Supervised(), weight=weight)}
 
 

@@ -1,17 +1,51 @@
 """The labelled data of a source, written ``data:PATH`` or ``data:PATH?label=COLUMN``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from regraft.core.errors import UserError, unknown
 from regraft.core.labels import Labels
-from regraft.data.examples import Examples
+from regraft.data.examples import Examples, pooled
 from regraft.readers._base import kind_as, read
 from regraft.readers._names import names_in
 from regraft.readers._sets import label_columns
 
+AVERAGE = "average:"
+"""What the mean of several sources begins with."""
+_DATA = "data:"
 _OPTIONS = ("label", "task", "kind")
+
+
+def members_of(uri: str) -> tuple[str, ...]:
+    """The sources of which ``average:A+B`` is the mean; none where the source is not a mean.
+
+    Raises:
+        UserError: there are fewer than two, or one of them is a mean or named twice.
+    """
+    if not uri.startswith(AVERAGE):
+        return ()
+    found = tuple(part.strip() for part in uri.removeprefix(AVERAGE).split("+"))
+    if len(found) < 2 or len(set(found)) < len(found) or not all(found) or any(m.startswith(AVERAGE) for m in found):
+        raise UserError(
+            f"source {uri!r}: a mean is of two or more different sources with + between them, as in "
+            f"average:runs/birds+runs/insects"
+        )
+    return found
+
+
+def parts_of(uri: str) -> tuple[str, ...]:
+    """The domains of the labelled data ``data:A+data:B``, which are one source; itself where there is one."""
+    if Path(uri.removeprefix(_DATA)).exists():  # a plus sign may be part of a name
+        return (uri,)
+    first, *others = uri.split(f"+{_DATA}")
+    return (first, *(f"{_DATA}{other}" for other in others))
+
+
+def single(uris: Iterable[str]) -> tuple[str, ...]:
+    """The sources and, in the place of a mean, its members, each once."""
+    return tuple(dict.fromkeys(one for uri in uris for one in members_of(uri) or (uri,)))
 
 
 def place_of(uri: str) -> tuple[Path, dict[str, Any]]:
@@ -36,7 +70,7 @@ def place_of(uri: str) -> tuple[Path, dict[str, Any]]:
 
 
 def labelled_data(uri: str, target: Examples | None = None) -> Examples:
-    """The labelled data of a source.
+    """The labelled data of a source, of all its domains.
 
     Where the source does not say it, labels are in the column or array of the ``target``'s name if it has one, else in
     ``label``, and are taken for what those of the target are.
@@ -44,6 +78,10 @@ def labelled_data(uri: str, target: Examples | None = None) -> Examples:
     Raises:
         UserError: it cannot be read, or has no such column; see also `place_of`.
     """
+    if len(parts := parts_of(uri)) > 1:
+        found = pooled([labelled_data(part, target) for part in parts])
+        assert found is not None
+        return found
     path, given = place_of(uri)
     if target is None:
         return read(path, **given)

@@ -137,6 +137,24 @@ class Label(Record):
     scratch: dict[str, Number] = {}
 
 
+class Taken(Pair):
+    """What a selector would have taken, its utility on the holdout and how far that is from the best."""
+
+    selector: str = ""
+    labels: str = ""
+    utility: Number = None
+    regret: Number = None
+    correlation: Number = None
+
+
+class Hindsight(Record):
+    """Selectors without labels of the target beside the oracle, of ``compared`` models."""
+
+    compared: int = 0
+    oracle: Taken = Taken()
+    selectors: list[Taken] = []
+
+
 class Plan(Record):
     """What the budget afforded."""
 
@@ -159,6 +177,7 @@ class Result(Record):
     """The selector that compared candidates without labels of the target."""
     metrics: dict[str, Spread] = {}
     baseline: dict[str, Spread] = {}
+    hindsight: Hindsight = Hindsight()
     candidates: list[Candidate] = []
     ranking: list[Ranked] = []
     left_out: list[Pair] = []

@@ -50,6 +50,7 @@ class Contents:
     ranking: Table | None
     race: Table | None
     race_drawing: Drawing | None
+    hindsight: Table | None
     labels: Table | None
     left_out: Table | None
     why: str
@@ -86,6 +87,7 @@ def gather(folder: Folder) -> Contents:
         kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder),
         tests=_tests(folder), curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
         ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
+        hindsight=tables.hindsight(folder),
         labels=tables.labels(folder), left_out=tables.left_out(folder), why=result.why, confusion=drawn,
         pairs=None if counts is None else tables.pairs(counts, folder.classes),
         groups=groups, missing=any(group.missing for group in groups), maps=_maps(folder), counts=tables.counts(folder),
@@ -248,6 +250,7 @@ def _absent(folder: Folder, groups: tuple[pictures.Group, ...]) -> list[str]:
         "the baseline's metrics": bool(result.metrics) and not result.baseline,
         f"{folder.gauge.what} at other numbers of labels": not result.curve,
         "the ranking of sources": not result.ranking,
+        "what other selectors would have taken": bool(result.rule) and not result.hindsight.selectors,
         "the race": not result.candidates,
         "confusions and examples": probable and not groups,
         "what transfer fixed and broke": bool(groups) and len(groups) < 4,

@@ -68,7 +68,7 @@ def _opening(contents: Contents) -> list[str]:
 
 def _choice(contents: Contents) -> list[str]:
     title = "## How it was chosen" if contents.ranking or contents.race or contents.left_out else ""
-    tabled = (_table(table) for table in (contents.race, contents.left_out))
+    tabled = (_table(table) for table in (contents.race, contents.hindsight, contents.left_out))
     return [title, _table(contents.ranking), _drawing(contents.race_drawing), safe(contents.why), *tabled]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from regraft.core.labels import Labels
 from regraft.report import figures
 from regraft.report._load import Folder
-from regraft.report._records import Candidate, Pair, Spread
+from regraft.report._records import Candidate, Pair, Spread, Taken
 from regraft.report._svg import Figure, Scale
 
 _METRICS = {  # field: (name, which way is better, written as a percentage)
@@ -159,6 +159,34 @@ def race(folder: Folder) -> Table | None:
     strong = next((place for place, (_, chosen) in enumerate(entries) if chosen), None)
     head = ("Candidate", "", "Score", "Cost", "Outcome")
     return Table(caption, head, tuple(rows), frozenset({2, 3}), strong) if rows else None
+
+
+def hindsight(folder: Folder) -> Table | None:
+    """What each selector that reads no label of the target would have taken, beside the best by the holdout."""
+    seen, gauge = folder.result.hindsight, folder.gauge
+    if not seen.selectors:
+        return None
+    rows = [_taken(seen.oracle, "oracle", "those of the holdout", Cell("0.0"), Cell(""))]
+    for one in seen.selectors:
+        regret = Cell("" if one.regret is None else gauge.size(one.regret))
+        rank = Cell("" if one.correlation is None else f"{one.correlation:.2f}")
+        rows.append(_taken(one, one.selector.replace("_", " "), one.labels, regret, rank))
+    names = ["oracle", *(one.selector for one in seen.selectors)]
+    strong = names.index(folder.result.rule) if folder.result.rule in names else None
+    caption = (
+        f"Hindsight, worked out after the verdict: which of the {seen.compared} transfers that the race trained each "
+        f"selector would have taken, and the {gauge.what} of that model on the holdout. The oracle takes the best by "
+        f"the labels that it is judged by, so it is a little too good; nothing was chosen by this table. Bold: the one "
+        f"that decided."
+    )
+    head = ("Selector", "Labels it reads", "Would have taken", gauge.title, f"Regret, {gauge.unit}", "Rank correlation")
+    return Table(caption, head, tuple(rows), frozenset({3, 4, 5}), strong)
+
+
+def _taken(one: Taken, name: str, labels: str, regret: Cell, rank: Cell) -> tuple[Cell, ...]:
+    found = Cell("") if one.utility is None else Cell(value(Spread(mean=one.utility)))
+    took = Cell(one.method, short(one.source)) if one.method else Cell("cannot compare them", one.reason)
+    return Cell(name), Cell(labels), took, found, regret, rank
 
 
 def left_out(folder: Folder) -> Table | None:

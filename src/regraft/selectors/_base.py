@@ -50,12 +50,12 @@ class Selector(ABC):
     """Which labels the rule reads, in words."""
     withheld: ClassVar[bool] = True
     """Whether it leaves labels of the target alone, so that it can choose where there are none."""
-    compares: ClassVar[bool] = True
-    """Whether its scores say which of two models is better, so that it can choose among candidates."""
     tasks: ClassVar[frozenset[Labels]] = frozenset(Labels)
     """What may be predicted."""
     source: ClassVar[bool] = False
     """Whether it looks at labelled source examples, which must be of the target's classes."""
+    compares: ClassVar[bool] = True
+    """Whether it can tell one trained model from another, and not only the weights within a run."""
     diverse: ClassVar[bool] = True
     """Whether, as a rule, one class for all examples scores below confident, diverse and right predictions."""
 
@@ -66,7 +66,7 @@ class Selector(ABC):
             UserError: the rule does not suit what is predicted.
             ValueError: the problem does not have the examples that it looks at.
         """
-        return self.score(self._target(model, problem), _source(model, problem) if self.source else None)
+        return self.score(self._target(model, problem), source_seen(model, problem) if self.source else None)
 
     def score(self, target: Seen, source: Seen | None = None) -> float:
         """The same from what the model makes of target examples and, where `source` is set, of labelled source ones.
@@ -106,8 +106,13 @@ def see(model: Model, dataset: Dataset, problem: Problem) -> Seen:
     return Seen(predictions, features, dataset.examples.labels, problem.task)
 
 
-def _source(model: Model, problem: Problem) -> Seen:
-    """Of source examples that were kept aside where there are some, else of those that it learns from."""
+def source_seen(model: Model, problem: Problem) -> Seen:
+    """What it makes of source examples: those that were kept aside where there are some, else those it learns from.
+
+    Raises:
+        ValueError: there are none.
+        UserError: the source does not name the target's classes.
+    """
     if problem.source is None:
         raise ValueError("this problem has no source examples")
     dataset = problem.source.validation or problem.source.train

@@ -1,14 +1,17 @@
 """How well each selector would have chosen, where the truth is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from regraft.core import catalog
+from regraft.core.batch import Stream
 from regraft.core.errors import UserError
-from regraft.selectors._base import Seen, Selector
+from regraft.core.labels import Labels
+from regraft.model import Model, Problem
+from regraft.selectors._base import Seen, Selector, see, source_seen
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def beside_oracle(
     blind = [Seen(seen.predictions, seen.features, None, seen.task) for seen in target]
     sources: Sequence[Seen | None] = [None] * len(blind) if source is None else source
     pairs = list(zip(blind, sources, strict=True))
-    rules = _fitting(target[0], source is not None) if selectors is None else selectors
+    able = [rule for rule in withholding(target[0].task.labels).values() if source is not None or not rule.source]
+    rules = able if selectors is None else selectors
     return [beside(rule, [rule.score(*pair) for pair in pairs], truth) for rule in rules]
 
 
@@ -60,8 +64,23 @@ def beside(rule: Selector, scores: Sequence[float], truth: Sequence[float] | np.
     return Beside(name, rule.labels, chosen, utility, float(max(truth)) - utility, correlation)
 
 
-def _fitting(seen: Seen, source: bool) -> list[Selector]:
-    """Every selector that suits the task, needs no target labels and has what it looks at."""
-    rules: list[Selector] = [catalog.find("selectors", name)() for name in catalog.names("selectors")]
-    able = [rule for rule in rules if seen.task.labels in rule.tasks and (source or not rule.source)]
-    return [rule for rule in able if rule.withheld]
+def withholding(labels: Labels) -> dict[str, Selector]:
+    """Every selector that leaves labels of the target alone where ``labels`` are predicted, by name."""
+    rules = {name: catalog.find("selectors", name) for name in catalog.names("selectors")}
+    return {name: rule() for name, rule in rules.items() if rule.withheld and labels in rule.tasks}
+
+
+def scores(rules: Mapping[str, Selector], model: Model, problem: Problem) -> dict[str, float | str]:
+    """What each of the rules says of a model, or why it cannot say anything; the examples are looked at once."""
+    target, source, lacking = see(model, problem.examples(Stream.UNLABELED), problem), None, ""
+    try:
+        source = source_seen(model, problem)
+    except (UserError, ValueError) as error:
+        lacking = str(error)
+    found: dict[str, float | str] = {}
+    for name, rule in rules.items():
+        try:
+            found[name] = lacking if rule.source and lacking else rule.score(target, source)
+        except UserError as error:
+            found[name] = str(error)
+    return found

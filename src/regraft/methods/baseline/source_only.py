@@ -14,6 +14,8 @@ from regraft.training import Phase
 class SourceOnly(Method):
     """Use the source's model on the target as it is, its classes matched by name. Nothing is trained.
 
+    It never answers with a class that the source does not name.
+
     Reference: Ganin et al., Domain-adversarial training of neural networks, JMLR 2016, section 5.2 ("source only").
     """
 
@@ -21,7 +23,8 @@ class SourceOnly(Method):
     cost: ClassVar[float] = 0.0
     tunes: ClassVar[bool] = False
     blind: ClassVar[bool] = True
+    opens: ClassVar[bool] = True
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        return (Phase(edits=(KeepHead(),)),)
+        return (Phase(edits=(KeepHead(lacking="silent"),)),)

@@ -43,6 +43,6 @@ class Adapted(Method):
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        head, terms = start(problem, self.target)
+        head, terms = start(problem, self.target, self.opens)
         terms |= {"source": Weighted(term=Supervised(stream=Stream.SOURCE)), **self.adapting()}
         return (Phase(edits=(head, Freeze(keep=None), SetNorm()), terms=terms, descent=self.descent),)
