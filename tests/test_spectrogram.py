@@ -207,12 +207,13 @@ def test_waveforms_are_scaled():
 
 
 @pytest.mark.parametrize(
-    ("shift", "wanted"), [(0.5, [0, 0, 1, 2]), (-0.25, [2, 3, 4, 0]), (1.0, [0] * 4), (0.0, [1, 2, 3, 4])]
+    ("shift", "drawn", "wanted"),
+    [(0.5, 1.0, [0, 0, 1, 2]), (0.25, -1.0, [2, 3, 4, 0]), (1.0, 1.0, [0] * 4), (0.0, 1.0, [1, 2, 3, 4])],
 )
-def test_waveforms_are_shifted_amid_silence(shift, wanted):
+def test_waveforms_are_shifted_amid_silence(shift, drawn, wanted):
     arrays = (8192 * np.array([[1, 2, 3, 4]]) // 4).astype(np.int16)
     draws = torch.zeros(1, 9)
-    draws[0, 4] = 1.0
+    draws[0, 4] = drawn
     varied = Waveform(rate=4, seconds=1.0).tensor(arrays, Augment(shift=shift), draws)
     assert (varied[0] * 16).tolist() == wanted
 
