@@ -261,11 +261,12 @@ def test_several_sources_are_weighed_by_what_they_say_of_the_target():
     source, labels, target = golden()
     wrong = (source, (labels + 1) % 3)
     truth = np.arange(20, 60) % 3
-    both = combine(Subspace(components=5), [(source, labels), wrong], target, np.where(np.arange(40) < 9, truth, -1))
+    known = np.where(np.arange(40) < 9, truth, -1)
+    both = combine(Subspace(components=5), [(source, labels), wrong], (target, known))
     assert both.weights.sum() == pytest.approx(1)
     assert both.weights[0] > 0.9
     assert (both.probabilities(target).argmax(1) == truth)[9:].mean() > 0.9
-    blind = combine(Subspace(components=5), [(source, labels), wrong], target)
+    blind = combine(Subspace(components=5), [(source, labels), wrong], (target, None))
     assert blind.weights.sum() == pytest.approx(1)
     assert blind.probabilities(target).sum(1) == pytest.approx(np.ones(40))
     assert gaussian(target, target, bandwidth(target)).shape == (40, 40)
@@ -276,7 +277,7 @@ def test_weights_are_learned_from_labels_that_the_heads_have_not_seen():
     source, labels, target = golden()
     truth, wrong = np.arange(20, 60) % 3, (source, np.random.default_rng(0).integers(0, 3, len(labels)))
     known = np.where(np.arange(40) < 12, truth, -1)
-    both = combine(Subspace(components=5), [(source, labels), wrong], target, known, Knn(neighbours=1))
+    both = combine(Subspace(components=5), [(source, labels), wrong], (target, known), Knn(neighbours=1))
     assert both.weights[0] > 0.8
 
 

@@ -36,15 +36,15 @@ class Combined:
 def combine(
     alignment: Alignment,
     sources: Sequence[tuple[Any, Any]],
-    target: Any,
-    target_labels: Any = None,
+    target: tuple[Any, Any],
     head: ClassicalHead | None = None,
     outputs: int | None = None,
 ) -> Combined:
     """Align each source, features (N, D) and classes (N,), with the target (M, D), and learn how much each counts.
 
-    With ``target_labels`` (M,), -1 where unknown: weights of least squared error of the mixed probabilities on them;
-    what each source says of a labelled example is said by a head that has not seen its label (three folds).
+    With labels (M,) beside the target's features, -1 where unknown: weights of least squared error of the mixed
+    probabilities on them; what each source says of a labelled example is said by a head that has not seen its label
+    (three folds).
     Without any: those under which near target examples get the same answer, the smoothness that Chattopadhyay et al.
     assume, and no source is told from another where all are smooth. ``outputs``: how many classes there are; without
     it, as many as the labels show.
@@ -56,8 +56,8 @@ def combine(
     """
     if not sources:
         raise UserError("there is no source to combine; give at least one pair of features and labels")
-    theirs = matrix(target, "the target")
-    known = np.full(len(theirs), -1) if target_labels is None else np.asarray(target_labels)
+    theirs = matrix(target[0], "the target")
+    known = np.full(len(theirs), -1) if target[1] is None else np.asarray(target[1])
     count = outputs or int(max(known.max(), *(np.max(y) for _, y in sources))) + 1
 
     def fitted(known: np.ndarray) -> list[nn.Module]:

@@ -52,7 +52,7 @@ class AlignFeatures(Edit):
         parts = [rows for rows in parts if len(np.unique(labels[rows])) > 1] or [domains >= 0]
         sources = [(through(self._scaled(ours[rows]), ours[rows]), labels[rows]) for rows in parts]
         with threadpool_limits(1 if ours.size < 10_000_000 else None, user_api="blas"):
-            found = combine(self.alignment, sources, z, known, self.head, problem.task.outputs)
+            found = combine(self.alignment, sources, (z, known), self.head, problem.task.outputs)
         if len(parts) > 1:
             weights = ", ".join(f"{weight:.2f}" for weight in found.weights)
             model.notes["weights of the source's domains"] = f"{weights}, in the order in which they were given"
