@@ -29,6 +29,7 @@ def golden() -> tuple[np.ndarray, np.ndarray]:
     ("divergence", "value"),
     [
         (Coral(), 0.009091),
+        (Frechet(), 0.876221),
         (Mmd(bandwidth=6, scales=(1.0,)), 0.065815),
         (Mmd(bandwidth=6, scales=(1.0,), unbiased=True), 0.030869),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, spearmanr
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -16,12 +16,15 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from regraft.core import catalog
 from regraft.scores._base import Evidence, one_hot, spectrum
+from regraft.scores.gbc import Gbc
 from regraft.scores.h_score import HScore, _shrinkage
 from regraft.scores.knn import Knn
 from regraft.scores.leep import Leep
 from regraft.scores.linear_probe import LinearProbe, _fit, _folds, _in_span, _standardised
 from regraft.scores.logme import Logme, _log_evidence
 from regraft.scores.nce import Nce
+from regraft.scores.parc import Parc
+from regraft.scores.prior import Prior
 from regraft.scores.transrate import Transrate
 
 SHAPES = [(20, 50), (30, 30), (60, 6)]
@@ -257,3 +260,34 @@ def test_logme_of_one_feature_in_closed_form():
 
     best = -minimize_scalar(negative, bounds=(-20, 20), method="bounded").fun
     assert _log_evidence(np.full((n, 1), c), y)[0] == pytest.approx(best, abs=1e-7)
+
+
+def test_parc_against_scipy_where_equal_labels_tie():
+    """The golden number (times 100, no components) has label distances whose ties rounding has broken: 50.7953.
+
+    With ties as ties it is 55.1377.
+    """
+    x, labels = golden().features, one_hot(golden().labels)
+    pairs = np.triu_indices(60, 1)
+    ours, theirs = (1 - np.corrcoef(rows)[pairs] for rows in ((x - x.mean(0)) / x.std(0), labels))
+    assert 100 * spearmanr(ours, theirs)[0] == pytest.approx(50.7953, abs=1e-3)
+    expected = spearmanr(ours, theirs.round(9))[0]
+    assert expected == pytest.approx(0.551377, abs=1e-6)
+    assert Parc(components=None)(golden()) == pytest.approx(expected)
+    assert Parc(components=6)(golden()) == pytest.approx(expected)
+
+
+def test_gbc_against_integrals():
+    """The Bhattacharyya coefficient of two normal clouds is the integral of the root of their product."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [40, 25])
+    x = np.where(labels == 0, 1.0, 2.0) * generator.standard_normal(65) + 1.5 * labels
+    clouds = [(x[labels == c].mean(), x[labels == c].std(ddof=1)) for c in (0, 1)]
+    along = np.linspace(-40, 40, 400_001)
+    density = [multivariate_normal(mean, std**2).pdf(along) for mean, std in clouds]
+    overlap = np.sqrt(density[0] * density[1]).sum() * (along[1] - along[0])
+    assert Gbc()(Evidence(x[:, None], labels)) == pytest.approx(-2 * overlap, rel=1e-6)
+
+
+def test_prior_is_the_logarithm_of_the_size():
+    assert Prior()(Evidence(np.zeros((2, 1)), np.arange(2), None, 1000)) == pytest.approx(np.log(1000))
