@@ -39,10 +39,9 @@ def judge(
 
     Returns:
         ``outcome``: ``helps`` if the whole interval of the gain is above 0, ``hurts`` if below, else ``undecided``;
-        ``tests``: ``seeds``, ``examples``, ``units`` (effective number of clusters), ``margin``, ``equivalence_p``
-        (two one-sided tests, Schuirmann 1987); ``seed_t_p`` (paired t test over seeds) where seeds differ;
-        for utilities that are 0 or 1 ``fixed`` and ``broken`` (examples, mean over seeds) and, without clusters,
-        ``mcnemar_p`` (first seed).
+        ``tests``: ``seeds``, ``examples``, ``units`` (effective number of clusters), ``margin``; ``gain_p``, of gain 0;
+        ``equivalence_p`` (two one-sided tests, Schuirmann 1987); ``seed_t_p`` (paired t test) where seeds differ; of
+        utilities 0 or 1 ``fixed``, ``broken`` (means over seeds), without clusters ``mcnemar_p`` (first seed).
 
     Raises:
         UserError: shapes, examples or groups do not fit, or a value is not finite or not in its range.
@@ -59,6 +58,7 @@ def judge(
     detectable = error.size * float(stdtrit(error.freedom, (1 + level) / 2) + stdtrit(error.freedom, 0.8))
     gain = Gain(mean, found.low, found.high, level, min(detectable, 1.0) if share else detectable)
     facts = {"seeds": float(len(ours)), "examples": float(ours.shape[1]), "units": count, "margin": margin}
+    facts["gain_p"] = 2 * error.below(-abs(mean))
     facts["equivalence_p"] = max(error.below(-mean - margin), error.below(mean - margin))
     facts |= _tests(difference, binary, independent=count == ours.shape[1])
     verdict = Verdict("helps" if gain.low > 0 else "hurts" if gain.high < 0 else "undecided", gain, "", facts)

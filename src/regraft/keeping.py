@@ -1,6 +1,7 @@
 """Step 6: keep the model that is not worse, with everything that the report shows."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.manifold import TSNE
 
-from regraft import artifacts, runs
+from regraft import artifacts, guard, runs
 from regraft.backbones._facts import facts
 from regraft.bench import Bench
 from regraft.core import catalog
@@ -72,14 +73,14 @@ class Judged:
 
 def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     """The verdict and the figures behind it."""
-    helped = verdict.outcome != "hurts"
+    helped, level = verdict.outcome != "hurts", verdict.gain.level
+    labels = by_label(ours, theirs, level)
+    sentence = f"{verdict.sentence}{ruined(labels, level)}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
         "verdict": verdict.outcome,
         "task": catalog.name_of(type(ours.task)),
-        "sentence": verdict.sentence
-        if helped
-        else f"{verdict.sentence} The model {BASELINES[theirs.method].against} is kept.",
+        "sentence": sentence if helped else f"{sentence} The model {BASELINES[theirs.method].against} is kept.",
         "gain": to_plain(verdict.gain),
         "tests": verdict.tests,
         "chosen": finalist if helped else {"source": None, "method": theirs.method},
@@ -88,25 +89,55 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "against": theirs.method,
         "notes": ours.model.notes,
         "scratch": {"network": theirs.finish.source.uri},
-        "metrics": metrics(ours.record, ours.task, verdict.gain.level),
-        "baseline": metrics(theirs.record, theirs.task, verdict.gain.level),
+        "metrics": metrics(ours.record, ours.task, level),
+        "baseline": metrics(theirs.record, theirs.task, level),
         "labels_read": [_READ[theirs.method], "judgement: the holdout, once"],
-        "labels": by_label(ours, theirs),
+        "labels": labels,
         "citations": {n: _reference(n) for n in (ours.method, theirs.method)},
         "precision_check": _agreement(ours),
     }
 
 
-def by_label(ours: Judged, theirs: Judged) -> list[dict[str, Any]]:
-    """For each label of a set: examples of the holdout that have it, and its figures, means over seeds; else empty."""
-    if not isinstance(ours.task, Multilabel):
-        return []
+def by_label(ours: Judged, theirs: Judged, level: float) -> list[dict[str, Any]]:
+    """For each class or label of a set: the holdout's examples of it, and figures, means over seeds; else empty.
+
+    Of classes also the gain on their examples with its interval at ``level``, and its p-value ``adjusted`` for all of
+    them (Holm): a transfer that helps on average may ruin a class.
+    """
+    if isinstance(ours.task, Multilabel):
+        return _of_sets(ours, theirs)
+    targets, rows = ours.record.targets, list[dict[str, Any]]()
+    for c, name in enumerate(ours.task.classes):
+        if not (here := targets == c).any():
+            continue
+        groups = None if ours.record.groups is None else [ours.record.groups[i] for i in np.flatnonzero(here)]
+        utility = {who: judged.record.utility[:, here] for who, judged in (("chosen", ours), ("scratch", theirs))}
+        verdict = guard.judge(utility["chosen"], utility["scratch"], groups, level)
+        found = {who: {"accuracy": float(value.mean())} for who, value in utility.items()}
+        gain = {key: getattr(verdict.gain, key) for key in ("mean", "low", "high")}
+        rows.append({"label": name, "holdout": int(here.sum()), **found, "gain": gain, "p": verdict.tests["gain_p"]})
+    each = guard.holm([row["p"] for row in rows])
+    return [{**row, "adjusted": float(p)} for row, p in zip(rows, each, strict=True)]
+
+
+def _of_sets(ours: Judged, theirs: Judged) -> list[dict[str, Any]]:
     targets, rows = ours.record.targets, []
     for z, name in enumerate(ours.task.classes):
         rows.append({"label": name, "holdout": int(targets[:, z].sum())})
         for who, judged in (("chosen", ours), ("scratch", theirs)):
             rows[-1][who] = Multilabel.figures(judged.record.outputs[..., z], targets[:, z])
     return rows
+
+
+def ruined(rows: Sequence[dict[str, Any]], level: float) -> str:
+    """A sentence that names the classes on which the transfer is surely worse; empty if there is none."""
+    worse = [row for row in rows if row.get("adjusted", 1.0) < 1 - level and row["gain"]["mean"] < 0]
+    worse.sort(key=lambda row: row["gain"]["mean"])
+    if not worse:
+        return ""
+    named = ", ".join(f"{row['label']} ({-100 * row['gain']['mean']:.1f} points)" for row in worse[:5])
+    more = f" and {len(worse) - 5} more" if len(worse) > 5 else ""
+    return f" It is worse on {len(worse)} of {len(rows)} classes: {named}{more}."
 
 
 def last_point(ours: Judged, theirs: Judged) -> dict[str, Any]:

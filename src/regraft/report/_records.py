@@ -129,12 +129,15 @@ class Point(Record):
 
 
 class Label(Record):
-    """One label of a set: how many examples of the holdout have it, and the figures of both models."""
+    """One class, or label of a set: how many examples of the holdout have it, and the figures of both models."""
 
     label: str
     holdout: int = 0
     chosen: dict[str, Number] = {}
     scratch: dict[str, Number] = {}
+    gain: Spread | None = None
+    adjusted: Number = None
+    """Of the p-value that there is no gain on this class; Holm."""
 
 
 class Taken(Pair):

@@ -74,7 +74,8 @@ def _choice(contents: Contents) -> list[str]:
 
 def _mistakes(contents: Contents) -> list[str]:
     return [
-        "## Label by label" if contents.labels else "", _table(contents.labels),
+        f"## {contents.labels.head[0]} by {contents.labels.head[0].lower()}" if contents.labels else "",
+        _table(contents.labels),
         "## Where it errs" if contents.pairs or contents.confusion else "", _drawing(contents.confusion),
         _table(contents.pairs),
         "## Examples" if contents.groups else "", *(_group(group) for group in contents.groups),

@@ -225,7 +225,9 @@ def pairs(counts: np.ndarray, classes: Sequence[str]) -> Table | None:
 
 
 def labels(folder: Folder) -> Table | None:
-    """The figures of each label of a set, the worst first; None where examples have one class or number."""
+    """The figures of each class, or label of a set, the worst first; None where examples have numbers."""
+    if folder.gauge.labels is Labels.CLASSES:
+        return _classes(folder)
     rows = []
     for one in sorted(folder.result.labels, key=lambda one: one.chosen.get("average_precision") or 0.0):
         found = [_share(who.get(name)) for name in ("average_precision", "f1") for who in (one.chosen, one.scratch)]
@@ -233,6 +235,25 @@ def labels(folder: Folder) -> Table | None:
     head = ("Label", "Holdout", "Precision", "Scratch", "F1", "Scratch F1")
     caption = "Average precision and F1 of each label, means over seeds; the label that is found worst comes first."
     return Table(caption, head, tuple(rows), frozenset(range(1, 6))) if rows else None
+
+
+def _classes(folder: Folder) -> Table | None:
+    found = sorted(((one, one.gain) for one in folder.result.labels if one.gain), key=lambda pair: pair[1].mean)
+    if not found:
+        return None
+    low, high = (pick(end[i] for end in (figures.ends(g) for _, g in found)) for i, pick in enumerate((min, max)))
+    least = 1 - (folder.result.gain.level if folder.result.gain else 0.95)
+    rows = []
+    for one, gain in found:
+        p = 1.0 if one.adjusted is None else one.adjusted
+        kind = ("full helps" if gain.mean > 0 else "full hurts") if p < least else "hollow soft"
+        both = [_share(who.get("accuracy")) for who in (one.chosen, one.scratch)]
+        plot = Cell("", plot=figures.strip(gain, Scale(low, high), "diamond", kind))
+        change = Cell(f"{100 * gain.mean:+.1f}", interval(gain))
+        rows.append((Cell(one.label), Cell(f"{one.holdout:,}"), *both, plot, change, Cell(f"{p:.3f}")))
+    head = ("Class", "Holdout", "Transfer", begun(folder.result.rival.name), "", "Gain, points", "p (Holm)")
+    caption = "Accuracy on each class, means over seeds; the class that loses most comes first."
+    return Table(caption, head, tuple(rows), frozenset({1, 2, 3, 5, 6}))
 
 
 def _share(value: float | None) -> Cell:
