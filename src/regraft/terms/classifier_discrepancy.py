@@ -20,8 +20,8 @@ class ClassifierDiscrepancy(Term):
     The heads raise the difference and the features lower it, in one step by a reversed gradient that grows over the
     phase. The paper alternates: a step of all on the source, one of the heads, then four of the features, which see
     nothing but the difference in those. Here it outweighs the source for them, ``reversal`` times the heads' weight.
-    The difference is the mean over examples and classes. Each head sees features of which another share is dropped at
-    random, as in the authors' networks.
+    The difference is the mean over examples and classes. For each head other features are dropped at random, as
+    in the authors' networks.
     Reference: Saito et al., Maximum classifier discrepancy for unsupervised domain adaptation, CVPR 2018, section 3
     (steps A to C).
     """
