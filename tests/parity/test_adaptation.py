@@ -135,7 +135,7 @@ def test_each_loss_of_two_encoders_moves_its_own_side(given, toy, monkeypatch):
 
 
 def test_two_heads_raise_and_features_lower_their_discrepancy(given, toy):
-    fixed = bound(find("terms", "classifier_discrepancy")(), given, toy)
+    fixed = bound(find("terms", "classifier_discrepancy")(weight=2.0, reversal=3.0, dropout=0.0), given, toy)
     round_ = given.round()
     loss = fixed(round_)
     p, x = probabilities(given, Stream.UNLABELED), given.given[Stream.UNLABELED]
@@ -143,11 +143,22 @@ def test_two_heads_raise_and_features_lower_their_discrepancy(given, toy):
     slow = sum(abs(p[i, k] - q[i, k].item()) for i in range(6) for k in range(CLASSES)) / (6 * CLASSES)
     source = round_.view(Stream.SOURCE)
     learned = toy.problem().task.loss(fixed.head(source.features), source.targets)
-    assert loss.item() == pytest.approx(learned.item() - slow, rel=1e-5)
+    assert loss.item() == pytest.approx(learned.item() - 2 * slow, rel=1e-5)
     loss.backward()
     plain = (given.head(x).softmax(1) - q).abs().mean()
-    assert torch.allclose(x.grad, warming(0.5) * torch.autograd.grad(plain, x, retain_graph=True)[0], atol=1e-7)
-    assert torch.allclose(given.head.weight.grad, -torch.autograd.grad(plain, given.head.weight)[0], atol=1e-7)
+    climbed = 6 * warming(0.5) * torch.autograd.grad(plain, x, retain_graph=True)[0]
+    assert torch.allclose(x.grad, climbed, atol=1e-7)
+    assert torch.allclose(given.head.weight.grad, -2 * torch.autograd.grad(plain, given.head.weight)[0], atol=1e-7)
+
+
+def test_each_head_drops_features_of_its_own(given, toy):
+    """What is left is so much larger that the mean over many draws is what there was."""
+    fixed = bound(find("terms", "classifier_discrepancy")(dropout=0.75), given, toy)
+    x = torch.ones(2000, 3)
+    one, other = (fixed._dropped(x, given.round(), name) for name in ("one", "other"))
+    assert set(one.unique().tolist()) == {0.0, 4.0}
+    assert one.mean().item() == pytest.approx(1, abs=0.1)
+    assert (one != other).any()
 
 
 def test_margin_disparity(given, toy):
