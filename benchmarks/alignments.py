@@ -2,7 +2,6 @@
 
     python benchmarks/alignments.py objects FOLDER     Office-Caltech10, SURF counts: the four ``*_SURF_L10.mat``
     python benchmarks/alignments.py matrices FILE ...  pairs ``Xs Ys Xt Yt`` in MATLAB's v7.3: COIL, MNIST and USPS
-    python benchmarks/alignments.py words FILE FILE... sentences of several domains: a text, a tab and 0 or 1 a line
     python benchmarks/alignments.py speed [--rows N]   seconds beside POT, and skada and adapt where they are installed
 
 The full protocol: all source examples have labels, no target example has one, and all of them are judged on. Options
@@ -14,7 +13,7 @@ runs some rows; ``--out FILE`` writes the numbers as JSON.
 import argparse
 import importlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ import numpy as np
 import torch
 from _measuring import machine, timed, write
 from scipy.io import loadmat
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
@@ -36,6 +34,7 @@ NEAREST: Mapping[str, Any] = {"name": "knn", "neighbours": 1}
 STRENGTHS = (0.01, 0.1, 1.0)
 THEIRS, DRAWS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0), 5
 BROAD: Mapping[str, Any] = {"components": 100, "penalty": 0.1}
+PLAIN: Mapping[str, Any] = {"centre": False}
 OBJECTS = {"C": "caltech10", "A": "amazon", "W": "webcam", "D": "dslr"}
 PAIRS = ("CA", "CW", "CD", "AC", "AW", "AD", "WC", "WA", "WD", "DC", "DA", "DW")
 
@@ -104,15 +103,11 @@ ROWS = {
         Row("CORAL, SVM", "coral", "chosen", "length"),
         Row("linear Monge, SVM", "linear_monge", "chosen", "length"),
         Row("MEDA", "meda", "largest", "length"),
-    ),
-    "words": (
-        Row("source only", None, "logistic", "words"),
-        Row("CORAL", "coral", "logistic", "words"),
-        Row("linear Monge", "linear_monge", "logistic", "words"),
-        Row("SA", {"name": "subspace", "components": 100}, "logistic", "words"),
-        Row("TCA", {"name": "tca", "components": 100}, "logistic", "words"),
-        Row("JDA", {"name": "jda", "components": 100, "head": "logistic"}, "logistic", "words"),
-        Row("MEDA", {"name": "meda", "components": 100}, "largest", "words"),
+        Row("TCA not centred, 1-NN", {"name": "tca", **BROAD, **PLAIN}, NEAREST, "length"),
+        Row("TJM not centred, 1-NN", {"name": "tjm", **BROAD, **PLAIN}, NEAREST, "length"),
+        Row("JDA not centred, 1-NN", {"name": "jda", **BROAD, **PLAIN}, NEAREST, "length"),
+        Row("GFK not centred, 1-NN", {"name": "gfk", **PLAIN}, NEAREST, "length"),
+        Row("MEDA not centred", {"name": "meda", **PLAIN}, "largest", "length"),
     ),
 }
 
@@ -121,11 +116,9 @@ def prepared(x: np.ndarray, how: str) -> np.ndarray:
     """Features (N, D) as the papers have them.
 
     ``counts``: shares of a row, standardised in their domain; ``roots``: roots of the shares, likewise; ``length``:
-    rows of length one; ``words``: logarithms of one plus the counts, then rows of length one.
+    rows of length one.
     """
-    if how == "words":
-        x = np.log1p(x)
-    if how in ("length", "words"):
+    if how == "length":
         size = np.linalg.norm(x, axis=1, keepdims=True)
         return x / np.where(size > 0, size, 1)
     x = x / x.sum(1, keepdims=True)
@@ -200,39 +193,9 @@ def matrices(files: list[Path]) -> Iterator[Pair]:
         yield Pair(f"{second}>{first}", target, truth, source, labels)
 
 
-def sentences(files: Sequence[Path]) -> dict[str, tuple[list[str], np.ndarray]]:
-    """The sentences of each file and their labels (N,), by the first word of its name."""
-    held = {}
-    for file in files:
-        lines = [line.rsplit("\t", 1) for line in file.read_text(encoding="utf-8").split("\n") if "\t" in line]
-        held[file.stem.split("_")[0]] = ([text for text, _ in lines], np.array([int(label) for _, label in lines]))
-    return held
-
-
-def words(files: Sequence[Path]) -> Iterator[Pair]:
-    """Counts of the words that three sentences of both domains have, labels left out, for each pair of files."""
-    held = sentences(files)
-    for a, b in ((a, b) for a in held for b in held if a != b):
-        count = CountVectorizer(min_df=3, ngram_range=(1, 2)).fit([*held[a][0], *held[b][0]])
-        x, z = (count.transform(held[k][0]).toarray().astype(float) for k in (a, b))
-        yield Pair(f"{a}>{b}", x, held[a][1], z, held[b][1])
-
-
-def within(pairs: list[Pair]) -> dict[str, float]:
-    """Accuracy of learning on the target's own labels, five folds: what the source is to come near to."""
-    found = {}
-    for pair in pairs:
-        x, fold, right = prepared(pair.target, "words"), np.arange(len(pair.truth)) % 5, 0
-        for out in range(5):
-            layer = entry("heads", "logistic").fit(x[fold != out], pair.truth[fold != out], 2)
-            right += (through(layer.double(), x[fold == out]).argmax(1) == pair.truth[fold == out]).sum()
-        found[pair.name] = 100 * right / len(fold)
-    return found
-
-
 def measured(part: str, files: list[Path], only: list[str]) -> dict[str, Any]:
     """Accuracy in percent of each row on each pair, with its mean and its seconds."""
-    pairs = list({"objects": objects, "matrices": matrices, "words": words}[part](files))
+    pairs = list({"objects": objects, "matrices": matrices}[part](files))
     found: dict[str, Any] = {}
     for row in (r for r in ROWS[part] if not only or r.name in only):
         cpu = time.process_time()
@@ -240,10 +203,6 @@ def measured(part: str, files: list[Path], only: list[str]) -> dict[str, Any]:
         seconds = time.process_time() - cpu
         found[row.name] = {"pairs": each, "mean": float(np.mean(list(each.values()))), "seconds": seconds}
         print(line(row, found[row.name]), flush=True)
-    if part == "words" and not only:
-        each = within(pairs)
-        found["target only"] = {"pairs": each, "mean": float(np.mean(list(each.values()))), "seconds": 0.0}
-        print(line(Row("target only, five folds"), found["target only"]), flush=True)
     return found
 
 
@@ -337,7 +296,7 @@ def speed(options: argparse.Namespace) -> None:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("part", choices=("objects", "matrices", "words", "speed"))
+    asked.add_argument("part", choices=("objects", "matrices", "speed"))
     asked.add_argument("files", type=Path, nargs="*")
     asked.add_argument("--only", nargs="*", default=[])
     asked.add_argument("--out", type=Path)

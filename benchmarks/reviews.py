@@ -15,13 +15,15 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from _measuring import machine
-from alignments import Pair, prepared, sentences, words
+from alignments import Pair, prepared
+from sklearn.feature_extraction.text import CountVectorizer
 from torch import nn
 
 from regraft.backbones._base import Network
@@ -54,6 +56,27 @@ STARTS = ("features", "network")
 """What methods start from: the features themselves, or a network that was trained over them."""
 
 
+def sentences(files: Sequence[Path]) -> dict[str, tuple[list[str], np.ndarray]]:
+    """The sentences of each file and their labels (N,), by the first word of its name."""
+    held = {}
+    for file in files:
+        lines = [line.rsplit("\t", 1) for line in file.read_text(encoding="utf-8").split("\n") if "\t" in line]
+        held[file.stem.split("_")[0]] = ([text for text, _ in lines], np.array([int(label) for _, label in lines]))
+    return held
+
+
+def counted(files: Sequence[Path]) -> Iterator[Pair]:
+    """The pairs as counts of the words and pairs of words that three sentences of both have, labels left out.
+
+    Logarithms of one plus the counts, then rows of length one.
+    """
+    held = sentences(files)
+    for a, b in permutations(held, 2):
+        count = CountVectorizer(min_df=3, ngram_range=(1, 2)).fit([*held[a][0], *held[b][0]])
+        x, z = (prepared(np.log1p(count.transform(held[k][0]).toarray().astype(float)), "length") for k in (a, b))
+        yield Pair(f"{a}>{b}", x, held[a][1], z, held[b][1])
+
+
 def encoded(files: Sequence[Path], encoder: str, runtime: Runtime) -> Iterator[Pair]:
     """The pairs as features (N, D) of a network of text, as it is."""
     held = {}
@@ -63,7 +86,7 @@ def encoded(files: Sequence[Path], encoder: str, runtime: Runtime) -> Iterator[P
         backbone = backbone_for(encoder, examples)
         dataset = whole(examples, decoded(examples, backbone.preprocess, None))
         held[name] = forward(backbone.build(), dataset, backbone.preprocess, runtime).astype(float), labels
-    for a, b in ((a, b) for a in held for b in held if a != b):
+    for a, b in permutations(held, 2):
         yield Pair(f"{a}>{b}", *held[a], *held[b])
 
 
@@ -209,17 +232,13 @@ def main() -> None:
     options = parser.parse_args()
     allocator.keep_freed()
     runtime = Runtime(threads=options.threads)
-    found = encoded(options.files, options.encoder, runtime) if options.encoder else map(_lengths, words(options.files))
+    found = encoded(options.files, options.encoder, runtime) if options.encoder else counted(options.files)
     pairs = [pair for pair in found if not options.pairs or pair.name in options.pairs]
     text = options.out.read_text(encoding="utf-8") if options.out and options.out.exists() else ""
     done = {line["key"]: line for line in map(json.loads, text.splitlines())}
     measured_all(pairs, options, done)
     print(machine(), f"\n{options.steps} steps, {options.seeds} seeds\n")
     print(shown([pair.name for pair in pairs], options, done))
-
-
-def _lengths(pair: Pair) -> Pair:
-    return replace(pair, source=prepared(pair.source, "words"), target=prepared(pair.target, "words"))
 
 
 if __name__ == "__main__":
