@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -153,68 +153,71 @@ def _members(name: str, x: np.ndarray) -> tuple[Member, ...]:
     return tuple(Member(Path(name), place, row) for place, row in enumerate(x.astype(np.float32), 1))
 
 
-def methods(wanted: Sequence[str]) -> dict[str, str]:
-    """The names of those that can do without labels of the target, and what each starts from."""
-    found = {}
-    for name in wanted or catalog.names("methods"):
-        method = catalog.find("methods", name)
-        try:
-            refuse([name], AtHand(True, True, blind=True), Labels.CLASSES)
-        except UserError:
-            continue
-        if "vector" in method.kinds:
-            found[name] = STARTS[method().descends]
-    return found
+def fits(name: str) -> bool:
+    """Whether a method can do without labels of the target, on vectors."""
+    try:
+        refuse([name], AtHand(True, True, blind=True), Labels.CLASSES)
+    except UserError:
+        return False
+    return "vector" in catalog.find("methods", name).kinds
 
 
-def rows(wanted: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def rows(wanted: Sequence[str]) -> list[tuple[str, str, str]]:
     """Family, name and start of each line of the table."""
-    for start in STARTS:
-        yield "baseline", "source_only", start
-    for name, start in methods(wanted).items():
-        yield catalog.find("methods", name).__module__.split(".")[-2], name, start
-    for start in STARTS:
-        yield "ceiling", "target only", start
+    found = [("baseline", name, start) for start in STARTS for name in ("source_only", "target only")]
+    for name in filter(fits, wanted or catalog.names("methods")):
+        method = catalog.find("methods", name)
+        closed, family = issubclass(method, AlignedFeatures), method.__module__.split(".")[-2]
+        found.append(("alignment" if closed else family, name, STARTS[method().descends]))
+    order = ("baseline", "instance", "alignment", "feature")
+    return sorted(found, key=lambda row: (order.index(row[0]) if row[0] in order else len(order), row))
 
 
-def measured_all(pairs: Sequence[Pair], options: argparse.Namespace, done: dict[str, Any]) -> None:
+def keys(pair: str, name: str, start: str, options: argparse.Namespace) -> list[str]:
+    """What the trainings of a method on a pair are called, one for each seed."""
+    return [f"{pair}/{start}/{name}/{seed}" for seed in range(options.seeds if start == "network" else 1)]
+
+
+def tried(way: Way, name: str, steps: int) -> dict[str, Any]:
+    """What a method reaches, or why it cannot, and its seconds of the processor."""
+    begun = time.process_time()
+    try:
+        found: Any = way.accuracy(name, steps)
+    except CandidateError as error:
+        found = str(error)
+    return {"accuracy": found, "seconds": time.process_time() - begun}
+
+
+def measure(pairs: Sequence[Pair], options: argparse.Namespace, done: dict[str, Any]) -> None:
     """Fill ``done`` with what is not there yet, a line of the file each."""
     runtime = Runtime(threads=options.threads)
-    for pair in pairs:
-        for start in STARTS:
-            for seed in range(options.seeds if start == "network" else 1):
-                names = [name for _, name, s in rows(options.methods) if s == start]
-                left = [n for n in names if f"{pair.name}/{start}/{n}/{seed}" not in done]
-                way = Way(pair, start, seed, not options.encoder, runtime) if left else None
-                for name in left:
-                    assert way is not None
-                    begun = time.process_time()
-                    try:
-                        found: Any = way.accuracy(name, options.steps)
-                    except CandidateError as error:
-                        found = str(error)
-                    key, seconds = f"{pair.name}/{start}/{name}/{seed}", time.process_time() - begun
-                    done[key] = {"key": key, "accuracy": found, "seconds": seconds}
-                    print(key, found, f"{seconds:.1f} s", flush=True)
-                    if options.out:
-                        with options.out.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(done[key]) + "\n")
+    for pair, start in product(pairs, STARTS):
+        names = [name for _, name, s in rows(options.methods) if s == start]
+        for seed, wanted in enumerate(zip(*(keys(pair.name, name, start, options) for name in names), strict=True)):
+            left = {key: name for key, name in zip(wanted, names, strict=True) if key not in done}
+            way = Way(pair, start, seed, not options.encoder, runtime) if left else None
+            for key, name in left.items():
+                assert way is not None
+                done[key] = {"key": key, **tried(way, name, options.steps)}
+                print(*done[key].values(), flush=True)
+                if options.out:
+                    with options.out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(done[key]) + "\n")
 
 
 def shown(pairs: Sequence[str], options: argparse.Namespace, done: dict[str, Any]) -> str:
-    """The table as Markdown: means over the seeds, and how far the seeds' means of all pairs lie apart."""
-    head = ("family", "method", "on", *pairs, "mean", "seeds from, to", "s")
+    """The table as Markdown: means over the seeds, and the lowest and highest mean over all pairs of a seed."""
+    head = ("family", "method", "on", *pairs, "mean", "by seeds", "s")
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for family, name, start in rows(options.methods):
-        seeds = range(options.seeds if start == "network" else 1)
-        found = [[done[f"{pair}/{start}/{name}/{seed}"] for seed in seeds] for pair in pairs]
+        found = [[done[key] for key in keys(pair, name, start, options)] for pair in pairs]
         reasons = [f["accuracy"] for each in found for f in each if isinstance(f["accuracy"], str)]
         if reasons:
             lines.append(f"| {family} | {name} | {start} | {reasons[0]} |")
             continue
         right = np.array([[f["accuracy"] for f in each] for each in found])
         every, seconds = right.mean(0), np.mean([f["seconds"] for each in found for f in each])
-        spread = f"{every.min():.1f}, {every.max():.1f}" if len(every) > 1 else ""
+        spread = f"{every.min():.1f} to {every.max():.1f}" if len(every) > 1 else ""
         cells = [*(f"{value:.1f}" for value in right.mean(1)), f"{every.mean():.1f}", spread, f"{seconds:.1f}"]
         lines.append(f"| {family} | {name} | {start} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -236,7 +239,7 @@ def main() -> None:
     pairs = [pair for pair in found if not options.pairs or pair.name in options.pairs]
     text = options.out.read_text(encoding="utf-8") if options.out and options.out.exists() else ""
     done = {line["key"]: line for line in map(json.loads, text.splitlines())}
-    measured_all(pairs, options, done)
+    measure(pairs, options, done)
     print(machine(), f"\n{options.steps} steps, {options.seeds} seeds\n")
     print(shown([pair.name for pair in pairs], options, done))
 
