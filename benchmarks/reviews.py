@@ -91,13 +91,10 @@ def encoded(files: Sequence[Path], encoder: str, runtime: Runtime) -> Iterator[P
 
 
 class Way:
-    """One pair as problems: the data of both domains, and what was learned on the source.
+    """One pair as problems: the data of both domains, and what was learned on the source."""
 
-    ``counts``: features are counts, which alignments leave in the scale that they have.
-    """
-
-    def __init__(self, pair: Pair, start: str, seed: int, counts: bool, runtime: Runtime) -> None:
-        self.engine, self.start, self.seed, self.counts = Engine(runtime), start, seed, counts
+    def __init__(self, pair: Pair, start: str, seed: int, runtime: Runtime) -> None:
+        self.engine, self.start, self.seed = Engine(runtime), start, seed
         items = [_members(name, x) for name, x in (("source", pair.source), ("target", pair.target))]
         plain = Vectors(centre=(0.0,) * pair.source.shape[1], spread=(1.0,) * pair.source.shape[1])
         self.backbone = Small(arch="mlp", table=plain if start == "features" else measured([*items[0], *items[1]]))
@@ -143,10 +140,8 @@ class Way:
             return 100 * float(np.mean([self.right(self.learned(learn), judge) for learn, judge in parts]))
         start = self.problem.source_model
         assert start is not None
-        method: Any = entry("methods", name).with_steps(steps)
-        if self.counts and isinstance(method, AlignedFeatures):
-            method = replace(method, scale=False)
-        return 100 * self.right(run(start, method.phases(self.problem), self.problem, self.engine), self.target)
+        phases = entry("methods", name).with_steps(steps).phases(self.problem)
+        return 100 * self.right(run(start, phases, self.problem, self.engine), self.target)
 
 
 def _members(name: str, x: np.ndarray) -> tuple[Member, ...]:
@@ -195,7 +190,7 @@ def measure(pairs: Sequence[Pair], options: argparse.Namespace, done: dict[str, 
         names = [name for _, name, s in rows(options.methods) if s == start]
         for seed, wanted in enumerate(zip(*(keys(pair.name, name, start, options) for name in names), strict=True)):
             left = {key: name for key, name in zip(wanted, names, strict=True) if key not in done}
-            way = Way(pair, start, seed, not options.encoder, runtime) if left else None
+            way = Way(pair, start, seed, runtime) if left else None
             for key, name in left.items():
                 assert way is not None
                 done[key] = {"key": key, **tried(way, name, options.steps)}

@@ -18,7 +18,6 @@ from regraft.feeding import Feed
 from regraft.heads._layers import plan, rebuilt
 from regraft.methods._base import Labels, Method, Need
 from regraft.methods.feature._adapted import Adapted
-from regraft.methods.feature._aligned import AlignedFeatures
 from regraft.model import Model, Problem
 from regraft.optimisation import Descent
 from regraft.tasks._choice import task_for
@@ -202,13 +201,6 @@ def test_what_adapts_with_weight_zero_changes_nothing(name, silent):
     """But what comes of forwarding the target, which all of them do; norms of more gradients round differently."""
     one, other = silent(name).state_dict(), silent("deep_coral").state_dict()
     assert all(torch.allclose(one[n], other[n], atol=1e-6) for n in other)
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if issubclass(catalog.find("methods", n), AlignedFeatures)])
-def test_aligned_features_keep_the_scale_that_they_have_if_told_so(name, toy):
-    unscaled = replace(make(name), scale=False)
-    assert transfer(unscaled, toy.problem()).head[0].deviation.eq(1).all()
-    assert not transfer(make(name), toy.problem()).head[0].deviation.eq(1).any()
 
 
 def test_a_large_penalty_keeps_the_weights(toy):

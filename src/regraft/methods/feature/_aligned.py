@@ -1,6 +1,6 @@
 """What methods that align features in closed form have in common."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from regraft.alignments._base import Alignment
 from regraft.core.config import Choice, settings
@@ -28,13 +28,7 @@ class AlignedFeatures(Method):
     """How features are brought together."""
     head: Annotated[ClassicalHead, Choice("heads")] = Logistic()
     """The estimator that is fitted on them."""
-    rows: Literal["", "sum", "length"] = ""
-    """What each example's features are divided by first: nothing, their sum or their length."""
-    scale: bool = True
-    """Centre each feature, in each domain by itself, and divide it by its standard deviation. Not for features of which
-    many are rare, such as counts of words: it makes the rare ones as large as the others."""
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        align = AlignFeatures(alignment=self.alignment, head=self.head, rows=self.rows, scale=self.scale)
-        return (Phase(edits=(Freeze(), align)),)
+        return (Phase(edits=(Freeze(), AlignFeatures(alignment=self.alignment, head=self.head))),)
