@@ -14,7 +14,7 @@ from regraft.alignments._graph import roughness
 from regraft.alignments._moments import principal
 from regraft.alignments._several import combine
 from regraft.alignments.coral import Coral
-from regraft.alignments.gfk import flow
+from regraft.alignments.gfk import Gfk, flow
 from regraft.alignments.jda import Jda
 from regraft.alignments.linear_monge import LinearMonge
 from regraft.alignments.meda import Meda
@@ -185,6 +185,15 @@ def test_the_kernel_between_equal_subspaces_is_the_projection():
     assert found @ found.T == pytest.approx(basis @ basis.T, abs=1e-7)
 
 
+@pytest.mark.parametrize("centre", [True, False])
+def test_inner_products_of_the_flow_are_of_centred_features_or_of_those_given(centre):
+    source, _, target = golden()
+    aligned = Gfk(components=2, centre=centre).fit(source, None, target)
+    kernel = flow(principal(source, 2), principal(target, 2))
+    x, z = (of - of.mean(0) * centre for of in (source, target))
+    assert aligned.source(source) @ aligned.target(target).T == pytest.approx(x @ kernel @ kernel.T @ z.T)
+
+
 def test_the_linear_monge_map_gives_the_moments_and_is_a_gradient():
     """The optimal map between normal distributions is the one symmetric positive map that does (Brenier)."""
     source, _, target = golden()
@@ -220,10 +229,11 @@ def test_the_group_penalty_keeps_classes_apart():
     assert mixed == sorted(mixed, reverse=True)
 
 
-def test_meda_is_the_slow_solution_of_the_paper():
+@pytest.mark.parametrize("centre", [True, False])
+def test_meda_is_the_slow_solution_of_the_paper(centre):
     """beta = ((A + lambda M + rho L) K + eta I)^-1 A Y, eq. 15, for the pseudo-labels of one round."""
     source, labels, target = golden()
-    aligned = Meda(components=3, rounds=1, gamma=0.5, neighbours=5).fit(source, labels, target)
+    aligned = Meda(components=3, centre=centre, rounds=1, gamma=0.5, neighbours=5).fit(source, labels, target)
     before = [aligned.source_layer[:2], aligned.target_layer[:2]]
     x = np.concatenate([_components.through(layer, rows) for layer, rows in zip(before, (source, target), strict=True)])
     flat = [_components.through(layer[:1], rows) for layer, rows in zip(before, (source, target), strict=True)]

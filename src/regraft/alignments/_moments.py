@@ -31,6 +31,6 @@ def principal(x: np.ndarray, count: int) -> np.ndarray:
     return np.ascontiguousarray(right[: max(1, min(count, kept))].T)
 
 
-def centring(x: np.ndarray, weight: np.ndarray) -> Affine:
-    """The layer ``(features - mean of x) @ weight`` for rows (N, D) and a weight (D, E)."""
-    return Affine({"weight": weight, "bias": -x.mean(0) @ weight})
+def centring(x: np.ndarray, weight: np.ndarray, centre: bool = True) -> Affine:
+    """The layer ``(features - mean of x) @ weight`` for rows (N, D) and a weight (D, E); no mean without ``centre``."""
+    return Affine({"weight": weight, "bias": -x.mean(0) @ weight * centre})

@@ -14,18 +14,21 @@ from regraft.core.config import settings
 class Gfk(Alignment):
     """Features whose inner products are those over all subspaces on the way from the source's to the target's.
 
-    Both domains are centred. The integral over the way is known in closed form; it needs as many dimensions as both
-    subspaces have together, which are all that is computed with.
+    The integral over the way is known in closed form; it needs as many dimensions as both subspaces have together,
+    which are all that is computed with.
     Reference: Gong, Shi, Sha and Grauman, Geodesic flow kernel for unsupervised domain adaptation, CVPR 2012, eqs. 5-6.
     """
 
     components: Annotated[int, Field(ge=1)] = 20
     """Dimensions of the subspaces; fewer when a domain has fewer."""
+    centre: bool = True
+    """Centre each domain by itself first, as the paper does by standardising it. The subspaces are of centred domains
+    in either case."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
         weight = flow(principal(source, self.components), principal(target, self.components))
-        return Aligned(centring(source, weight), centring(target, weight))
+        return Aligned(*(centring(x, weight, self.centre) for x in (source, target)))
 
 
 def flow(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -34,6 +34,8 @@ class Meda(Alignment):
     labelled: ClassVar[bool] = True
     components: Annotated[int, Field(ge=1)] = 20
     """Dimensions of the subspaces of the geodesic flow kernel."""
+    centre: bool = True
+    """Centre each domain by itself first; the authors standardise objects so, and their code does not do it itself."""
     agreement: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the differences of mean scores (lambda)."""
     smoothness: Annotated[float, Field(ge=0)] = 1.0
@@ -51,7 +53,7 @@ class Meda(Alignment):
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
-        flow = Gfk(components=self.components).fit(source, None, target)
+        flow = Gfk(components=self.components, centre=self.centre).fit(source, None, target)
         z = np.concatenate([flow.source(source), flow.target(target)])
         shared = unit(z.shape[1])
         x = through(shared, z)
