@@ -1,12 +1,12 @@
 """The deep sides of `peers.py`: Regraft's loop, pytorch-adapt's hooks and skada's nets on one perceptron.
 
-All start from the same weights, trained on the source beforehand, and take the same number of steps with the same
-AdamW at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features
-and outputs (pytorch-adapt: on probabilities for outputs), the reversed gradient's tenth (Regraft lets it grow, the others
-have it from the first step; MCD grows to all of it in Regraft, and takes three optimiser steps, the last one four times
-over, in pytorch-adapt, as its default is), the steps of norms 0.05. Discrepancies grow over half of the phase in Regraft
-only. pytorch-adapt's side draws its batches from tensors in memory, which costs it nothing; skada's has the loader that
-comes with it, and a discriminator of its own.
+All start from the same weights, trained on the source beforehand, and take the same number of steps with the same AdamW
+at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features and
+outputs (pytorch-adapt: on probabilities for outputs), the reversed gradient's tenth, the steps of norms 0.05. Regraft
+lets discrepancies grow over half of the phase and reversed gradients over all of it (that of MCD to all of it); the
+others have them from the first step. MCD takes one step here and six in pytorch-adapt, whose default repeats the last
+four times. pytorch-adapt's side draws its batches from tensors in memory, which costs nothing; skada's has the loader
+that comes with it, and a discriminator of its own.
 """
 
 from collections.abc import Callable

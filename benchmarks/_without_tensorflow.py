@@ -1,15 +1,16 @@
 """adapt without tensorflow, which its closed forms import and do not compute with.
 
-tensorflow and torch cannot be loaded in one process where both bring an LLVM of their own. So names of tensorflow (and of
+One process cannot load both tensorflow and torch where each brings an LLVM of its own. So names of tensorflow (and of
 scikeras, which needs it) are found as empty classes while the benchmark runs; no deep method of adapt takes part.
 """
 
+import contextlib
 import importlib
 import importlib.machinery
 import os
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 _AWAY = ("tensorflow", "scikeras")
 
@@ -24,7 +25,7 @@ class _Empty(type):
 
 
 class _Module(types.ModuleType):
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_Empty("tensorflow", (), {}), name)
@@ -47,10 +48,8 @@ def load() -> bool:
     """Import the closed forms of adapt; whether they are there. Libraries that use tensorflow come before."""
     os.environ["POT_BACKEND_DISABLE_TENSORFLOW"] = "1"
     for name in ("ot", "skada.deep", "pytorch_adapt.hooks"):
-        try:
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
-        except ImportError:
-            pass
     sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
     try:
         importlib.import_module("adapt.instance_based")
