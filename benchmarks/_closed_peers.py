@@ -1,4 +1,4 @@
-"""The sides of `peers.py` in closed form: alignments and weightings of Regraft, skada, adapt and POT; the drawn data."""
+"""The sides of `peers.py` in closed form, of Regraft, skada, adapt and POT, and the drawn data."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -106,7 +106,8 @@ def closed(pair: Pair) -> dict[str, Contest]:
     smooth, few = {"reg_e": 0.05, "norm": "median"}, {"max_centers": 100}
     plan = {"name": "optimal_transport", "plan": "entropic"}
     found: dict[str, tuple[Any, dict[str, tuple[str, dict[str, Any]]]]] = {
-        "coral": ("coral", {"skada": ("CORALAdapter", {}), "adapt": ("CORAL", {"lambda_": 1.0})}),
+        "coral": ("coral", {"adapt": ("CORAL", {"lambda_": 1.0})}),
+        "coral, Ledoit-Wolf": ({"name": "coral", "shrinkage": None}, {"skada": ("CORALAdapter", {"reg": "auto"})}),
         "subspace": ("subspace", {"skada": ("SubspaceAlignmentAdapter", twenty), "adapt": ("SA", twenty)}),
         "linear_monge": (
             "linear_monge",

@@ -13,7 +13,7 @@ same perceptron from the same weights, trained on the source before, the same nu
 source), batches of 64 of each domain, AdamW at 1e-3, one weight of the losses; see `_deep_peers.py`.
 
 Options are the same where both have them: components, shrinkage, entropy, widths of kernels, centres, folds. They
-differ where one side lacks them: skada's CORAL shrinks by a rule of its own and its components take the width
+differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
 (their penalty is their default), and no landmarks; only ours takes landmarks for optimal transport (1,000 a domain) and
 for the Gaussian kernel (2,000), folds and calibration for the classifier of domains, principal components for

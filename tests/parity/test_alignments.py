@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import eig, sqrtm
+from sklearn.covariance import LedoitWolf
 
 from regraft.alignments import _components
 from regraft.alignments._components import contrasts, leading, means
@@ -19,6 +20,7 @@ from regraft.alignments.semisupervised_tca import SemisupervisedTca
 from regraft.alignments.subspace import Subspace
 from regraft.alignments.tca import Tca
 from regraft.alignments.tjm import Tjm
+from regraft.core.errors import CandidateError
 from regraft.divergences.proxy_a import ProxyA
 from regraft.heads._kernels import bandwidth, gaussian
 from regraft.heads.knn import Knn
@@ -42,6 +44,20 @@ def test_coral_gives_the_source_the_moments_of_the_target():
     assert found.mean(0) == pytest.approx(target.mean(0))
     uncentred = found - aligned.source_layer.bias.numpy()
     assert uncentred.sum() == pytest.approx(41.008038, abs=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_coral_without_a_shrinkage_does_not_depend_on_the_unit_of_features(unit):
+    source, labels, target = golden()
+    found = Coral(shrinkage=None).fit(unit * source, labels, unit * target).source(unit * source)
+    ours, theirs = (LedoitWolf().fit(x).covariance_ for x in (source, target))
+    expected = (source - source.mean(0)) @ sqrtm(np.linalg.inv(ours)) @ sqrtm(theirs) + target.mean(0)
+    assert found / unit == pytest.approx(expected, abs=1e-8)
+
+
+def test_coral_without_a_shrinkage_needs_features_that_vary():
+    with pytest.raises(CandidateError, match="do not vary"):
+        Coral(shrinkage=None).fit(np.ones((5, 2)), None, np.eye(2))
 
 
 def kernel(x: np.ndarray, gamma: float) -> np.ndarray:

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from sklearn.covariance import ledoit_wolf
 from torch import nn
 
 from regraft.alignments._base import Aligned, Alignment
 from regraft.alignments._moments import covariance, power
 from regraft.core.config import settings
+from regraft.core.errors import CandidateError
 from regraft.heads._layers import Affine
 
 
@@ -21,11 +23,17 @@ class Coral(Alignment):
     Reference: Sun, Feng and Saenko, Return of frustratingly easy domain adaptation, AAAI 2016, algorithm 1.
     """
 
-    shrinkage: Annotated[float, Field(gt=0)] = 1.0
-    """What is added to each variance before whitening and colouring."""
+    shrinkage: Annotated[float, Field(gt=0)] | None = 1.0
+    """What is added to each variance before whitening and colouring; None: each domain's own mixture of its covariance
+    with the identity, by the rule of Ledoit and Wolf (Journal of Multivariate Analysis 2004), in any unit of features."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
-        whiten, colour = (power(covariance(x, self.shrinkage), p) for x, p in ((source, -0.5), (target, 0.5)))
-        weight = whiten @ colour
+        if self.shrinkage is None:
+            spread = [ledoit_wolf(x)[0] for x in (source, target)]
+            if not all(np.trace(of) > 0 for of in spread):
+                raise CandidateError("the features of a domain do not vary, so coral needs a shrinkage to be given")
+        else:
+            spread = [covariance(x, self.shrinkage) for x in (source, target)]
+        weight = power(spread[0], -0.5) @ power(spread[1], 0.5)
         return Aligned(Affine({"weight": weight, "bias": target.mean(0) - source.mean(0) @ weight}), nn.Identity())
