@@ -303,9 +303,11 @@ def test_a_step_seeds_the_devices_in_use_alone(monkeypatch):
     expected = torch.rand(3)
     seeded.clear()
     Runtime(device="cpu").seed(5)
-    assert torch.equal(torch.rand(3), expected) and not seeded
+    assert torch.equal(torch.rand(3), expected)
+    assert not seeded
     Runtime(device="cuda:0").seed(5)
-    assert torch.equal(torch.rand(3), expected) and seeded == [5]
+    assert torch.equal(torch.rand(3), expected)
+    assert seeded == [5]
 
 
 FULL = [torch.OutOfMemoryError("full"), MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: no memory")]

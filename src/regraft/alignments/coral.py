@@ -25,7 +25,7 @@ class Coral(Alignment):
 
     shrinkage: Annotated[float, Field(gt=0)] | None = 1.0
     """What is added to each variance before whitening and colouring; None: each domain's own mixture of its covariance
-    with the identity, by the rule of Ledoit and Wolf (Journal of Multivariate Analysis 2004), in any unit of features."""
+    with the identity, by the rule of Ledoit and Wolf (J. Multivariate Analysis 2004), in any unit of features."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
