@@ -46,13 +46,18 @@ def test_coral_gives_the_source_the_moments_of_the_target():
     assert uncentred.sum() == pytest.approx(41.008038, abs=1e-5)
 
 
-@pytest.mark.parametrize("unit", [1.0, 1000.0])
-def test_coral_without_a_shrinkage_does_not_depend_on_the_unit_of_features(unit):
+def test_coral_without_a_shrinkage_does_not_depend_on_the_units_of_features():
     source, labels, target = golden()
-    found = Coral(shrinkage=None).fit(unit * source, labels, unit * target).source(unit * source)
-    ours, theirs = (LedoitWolf().fit(x).covariance_ for x in (source, target))
-    expected = (source - source.mean(0)) @ sqrtm(np.linalg.inv(ours)) @ sqrtm(theirs) + target.mean(0)
-    assert found / unit == pytest.approx(expected, abs=1e-8)
+    units = np.geomspace(1, 1000, source.shape[1])
+
+    def moments(x: np.ndarray) -> np.ndarray:
+        scale = x.std(0)
+        return np.diag(scale) @ LedoitWolf().fit(x / scale).covariance_ @ np.diag(scale)
+
+    found = Coral(shrinkage=None).fit(units * source, labels, units * target)
+    expected = sqrtm(np.linalg.inv(moments(units * source))) @ sqrtm(moments(units * target))
+    assert found.source_layer.weight.numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    assert (moments(units * source) / np.outer(units, units)) == pytest.approx(moments(source))
 
 
 def test_coral_without_a_shrinkage_needs_features_that_vary():

@@ -24,16 +24,26 @@ class Coral(Alignment):
     """
 
     shrinkage: Annotated[float, Field(gt=0)] | None = 1.0
-    """What is added to each variance before whitening and colouring; None: each domain's own mixture of its covariance
-    with the identity, by the rule of Ledoit and Wolf (J. Multivariate Analysis 2004), in any unit of features."""
+    """What is added to each variance before whitening and colouring; None: correlations shrink towards zero instead,
+    in each domain by the rule of Ledoit and Wolf (J. Multivariate Analysis 2004), whatever the units of features."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
-        if self.shrinkage is None:
-            spread = [ledoit_wolf(x)[0] for x in (source, target)]
-            if not all(np.trace(of) > 0 for of in spread):
-                raise CandidateError("the features of a domain do not vary, so coral needs a shrinkage to be given")
-        else:
-            spread = [covariance(x, self.shrinkage) for x in (source, target)]
-        weight = power(spread[0], -0.5) @ power(spread[1], 0.5)
+        ours, theirs = (
+            _shrunk(x) if self.shrinkage is None else covariance(x, self.shrinkage) for x in (source, target)
+        )
+        weight = power(ours, -0.5) @ power(theirs, 0.5)
         return Aligned(Affine({"weight": weight, "bias": target.mean(0) - source.mean(0) @ weight}), nn.Identity())
+
+
+def _shrunk(x: np.ndarray) -> np.ndarray:
+    """Covariance (D, D) of rows (N, D) whose correlations are shrunk.
+
+    Raises:
+        CandidateError: no feature varies.
+    """
+    deviation = x.std(0)
+    if not deviation.any():
+        raise CandidateError("the features of a domain do not vary, so coral needs a shrinkage to be given")
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    return np.asarray(ledoit_wolf(x / deviation)[0] * np.outer(deviation, deviation))
