@@ -1,6 +1,6 @@
 """Regraft beside skada, adapt, POT and pytorch-adapt: the same arrays, one run, accuracy and time of every method.
 
-    python benchmarks/peers.py [PAIR.mat ...] [--rows 10000] [--width 256] [--seeds 3] [--repeats 1] [--limit 60]
+    python benchmarks/peers.py [PAIR.mat ...] [--rows 10000] [--width 256] [--seeds 3] [--repeats 1] [--limit 30]
 
 A row is a method that Regraft and one of these libraries have, a column a library; each cell has the accuracy on the
 target (with the difference ours - theirs in points, mean and standard deviation over the draws of the data), seconds of
@@ -170,7 +170,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path)
     for name, value in (("rows", 10_000), ("width", 256), ("seeds", 3), ("repeats", 1), ("epochs", 5), ("threads", 1)):
         asked.add_argument(f"--{name}", type=int, default=value)
-    asked.add_argument("--limit", type=float, default=60.0, help="seconds for one side")
+    asked.add_argument("--limit", type=float, default=30.0, help="seconds for one side")
     asked.add_argument("--memory", type=float, default=12.0, help="GiB for one side")
     options = asked.parse_args()
     torch.set_num_threads(options.threads)
