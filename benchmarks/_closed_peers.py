@@ -12,10 +12,12 @@ from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
 from regraft.core.config import entry
+from regraft.weightings._base import tempered
 from regraft.weightings._kernels import candidates, typical
 from regraft.weightings._least_squares import _PENALTIES
 
 CLASSES, TELLING, APART, ANGLE, GROWN, MOVED = 10, 24, 0.8, 0.5, (0.5, 2), 0.3
+LEAST = 0.1
 Answer = Callable[[], np.ndarray]
 """What a side does after its clock has stopped: the classes (M,) of the target."""
 Side = Callable[[], Answer]
@@ -65,7 +67,9 @@ def aligned(pair: Pair, options: Any) -> Answer:
 
 
 def weighted(pair: Pair, options: Any) -> Answer:
-    return partial(answer, pair, pair.source, pair.target, entry("weightings", options)(pair.source, pair.target))
+    """As the methods use weights: those that rest on less than a tenth of the examples are drawn towards one."""
+    weights = tempered(entry("weightings", options)(pair.source, pair.target), LEAST)
+    return partial(answer, pair, pair.source, pair.target, weights)
 
 
 def skada(pair: Pair, kind: Any, **options: Any) -> Answer:

@@ -17,7 +17,7 @@ differ where one side lacks them: CORAL comes twice, as adapt and as skada shrin
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
 (their penalty is their default), and no landmarks; only ours takes landmarks for optimal transport (1,000 a domain) and
 for the Gaussian kernel (2,000), folds and calibration for the classifier of domains, principal components for
-densities. adapt counts neighbours of the source for each target example otherwise than Loog's paper does.
+densities, and an effective size of a tenth at least for weights, as its methods do. adapt counts neighbours of the source for each target example otherwise than Loog's paper does.
 
 Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
 passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
