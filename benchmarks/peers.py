@@ -15,9 +15,10 @@ source), batches of 64 of each domain, AdamW at 1e-3, one weight of the losses; 
 Options are the same where both have them: components, shrinkage, entropy, widths of kernels, centres, folds. They
 differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
-(their penalty is their default), and no landmarks; only ours takes landmarks for optimal transport (1,000 a domain) and
-for the Gaussian kernel (2,000), folds and calibration for the classifier of domains, principal components for
-densities, and an effective size of a tenth at least for weights, as its methods do. adapt counts neighbours of the source for each target example otherwise than Loog's paper does.
+(their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain),
+the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples), folds and calibration for the classifier of
+domains, principal components for densities, and an effective size of a tenth at least for weights, as its methods do.
+skada's transport by classes does not scale its costs. adapt's neighbours are counted otherwise than in Loog's paper.
 
 Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
 passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
