@@ -12,12 +12,12 @@ from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
 from regraft.core.config import entry
+from regraft.terms._weights import LEAST
 from regraft.weightings._base import tempered
 from regraft.weightings._kernels import candidates, typical
 from regraft.weightings._least_squares import _PENALTIES
 
 CLASSES, TELLING, APART, ANGLE, GROWN, MOVED = 10, 24, 0.8, 0.5, (0.5, 2), 0.3
-LEAST = 0.1
 Answer = Callable[[], np.ndarray]
 """What a side does after its clock has stopped: the classes (M,) of the target."""
 Side = Callable[[], Answer]
