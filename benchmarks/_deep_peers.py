@@ -43,11 +43,8 @@ class Bench:
     """One drawn pair: standardised vectors, and the network that knows the source."""
 
     def __init__(self, pair: Any, epochs: int, seed: int) -> None:
-        mean, spread = pair.source.mean(0), pair.source.std(0)
-        self.x, self.z = (
-            ((of - mean) / np.where(spread > 0, spread, 1)).clip(-10, 10).astype(np.float32)
-            for of in (pair.source, pair.target)
-        )
+        mean, spread = pair.source.mean(0), max(float(np.sqrt(pair.source.var(0).mean())), 1e-12)
+        self.x, self.z = (((of - mean) / spread).clip(-10, 10).astype(np.float32) for of in (pair.source, pair.target))
         self.labels, self.seed, self.epochs = pair.labels, seed, epochs
         self.classes = tuple(str(c) for c in range(int(pair.labels.max()) + 1))
         self.steps = epochs * (max(len(self.x), len(self.z)) // BATCH)

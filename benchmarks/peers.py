@@ -8,9 +8,9 @@ processor time (medians) and how many times ours these are. Data: drawn arrays, 
 target, new ones for each seed; and each PAIR, a file as `alignments.py matrices` reads (rows of length one), one way.
 
 Closed forms: timed are the fit and the mapping of both domains (or the weights), not the classifier behind it, which is
-the same everywhere: standardised features of the source, LogisticRegression, judged on the target. Deep methods: the
-same perceptron from the same weights, trained on the source before, the same number of steps (``--epochs`` over the
-source), batches of 64 of each domain, AdamW at 1e-3, one weight of the losses; see `_deep_peers.py`.
+the same everywhere: features centred, in units of their mean deviation; LogisticRegression, judged on the target. Deep
+methods: the same perceptron from the same weights, trained on the source before, the same number of steps
+(``--epochs`` over the larger domain), batches of 64 of each, AdamW at 1e-3, the same weights; see `_deep_peers.py`.
 
 Options are the same where both have them: components, shrinkage, entropy, widths of kernels, centres, folds. They
 differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
