@@ -1,8 +1,7 @@
-"""Alignments on the field's own data, with the papers' protocol, and beside other libraries.
+"""Alignments on the field's own data, with the papers' protocol.
 
     python benchmarks/alignments.py objects FOLDER     Office-Caltech10, SURF counts: the four ``*_SURF_L10.mat``
     python benchmarks/alignments.py matrices FILE ...  pairs ``Xs Ys Xt Yt`` in MATLAB's v7.3: COIL, MNIST and USPS
-    python benchmarks/alignments.py speed [--rows N]   seconds beside POT, and skada and adapt where they are installed
 
 The full protocol: all source examples have labels, no target example has one, and all of them are judged on. Options
 are the same for all pairs of one data set, those of the papers where `ROWS` does not say otherwise. Nothing is drawn at
@@ -11,9 +10,8 @@ runs some rows; ``--out FILE`` writes the numbers as JSON.
 """
 
 import argparse
-import importlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from _measuring import machine, timed, write
+from _measuring import machine, write
 from scipy.io import loadmat
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
@@ -212,104 +210,17 @@ def line(row: Row, found: Mapping[str, Any]) -> str:
     return f"| {row.name} | {each} | {found['mean']:.1f} | {row.published} | {found['seconds']:.0f} |"
 
 
-Work = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
-
-
-def ours(alignment: Any) -> Work:
-    return lambda x, y, z: entry("alignments", alignment).fit(x, y, z).source(x)
-
-
-def peer(module: str, name: str, **options: Any) -> Work | None:
-    """An adapter of another library that has ``fit_transform`` in one of two manners; None if it is not there."""
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        return None
-    if module == "adapt.feature_based":
-        return lambda x, y, z: found(Xt=z, **options).fit_transform(x, z)
-    if module == "ot.da":
-        return lambda x, y, z: found(**options).fit(Xs=x, ys=y, Xt=z).transform(Xs=x)
-    side = lambda x, z: np.repeat([1, -2], [len(x), len(z)])  # noqa: E731
-    return lambda x, y, z: found(**options).fit_transform(np.concatenate([x, z]), sample_domain=side(x, z))
-
-
-CONTESTS: dict[str, tuple[Any, list[tuple[str, str, str, dict[str, Any]]]]] = {
-    "CORAL": (
-        "coral",
-        [("skada", "skada", "CORALAdapter", {}), ("adapt", "adapt.feature_based", "CORAL", {"lambda_": 1.0})],
-    ),
-    "subspace alignment": (
-        {"name": "subspace", "components": 20},
-        [
-            ("skada", "skada", "SubspaceAlignmentAdapter", {"n_components": 20}),
-            ("adapt", "adapt.feature_based", "SA", {"n_components": 20}),
-        ],
-    ),
-    "linear Monge": (
-        "linear_monge",
-        [
-            ("skada", "skada", "LinearOTMappingAdapter", {}),
-            ("POT", "ot.da", "LinearTransport", {"reg": 1e-3}),
-        ],
-    ),
-    "TCA, linear": (
-        {"name": "tca", "kernel": "linear"},
-        [("skada", "skada", "TransferComponentAnalysisAdapter", {"n_components": 30, "kernel": "linear"})],
-    ),
-    "TCA, Gaussian": (
-        {"name": "tca", "kernel": "gaussian"},
-        [("skada", "skada", "TransferComponentAnalysisAdapter", {"n_components": 30, "kernel": "rbf"})],
-    ),
-    "entropic OT": (
-        {"name": "optimal_transport", "plan": "entropic"},
-        [
-            ("skada", "skada", "EntropicOTMappingAdapter", {"reg_e": 0.05, "norm": "median"}),
-            ("POT", "ot.da", "SinkhornTransport", {"reg_e": 0.05, "norm": "median"}),
-        ],
-    ),
-}
-
-
-def speed(options: argparse.Namespace) -> None:
-    """Seconds of fitting and of mapping the source, for the same arrays."""
-    rng = np.random.default_rng(options.seed)
-    half, width = options.rows // 2, options.width
-    y = rng.integers(10, size=half)
-    x = 2 * rng.normal(size=(10, width))[y] + rng.normal(size=(half, width))
-    z = 2 * rng.normal(size=(10, width))[rng.integers(10, size=half)] + 1.5 * rng.normal(size=(half, width)) + 0.5
-    print(f"| alignment | ours, s | {' | '.join(('skada', 'adapt', 'POT'))} |\n| --- | --- | --- | --- | --- |")
-    for name, (alignment, peers) in CONTESTS.items():
-        if options.only and name not in options.only:
-            continue
-        mine, _ = timed(lambda of=alignment: ours(of)(x, y, z), options.patience)
-        cells = dict.fromkeys(("skada", "adapt", "POT"), "-")
-        for library, module, cls, given in peers:
-            work = peer(module, cls, **given)
-            if work is not None:
-                try:
-                    took, _ = timed(lambda of=work: of(x, y, z), options.patience)
-                    cells[library] = f"{took.cpu:.1f} ({took.cpu / mine.cpu:.1f})"
-                except (MemoryError, ValueError, TypeError, AttributeError, np.linalg.LinAlgError) as error:
-                    cells[library] = f"fails: {type(error).__name__}"
-        print(f"| {name} | {mine.cpu:.1f} | " + " | ".join(cells.values()) + " |", flush=True)
-
-
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("part", choices=("objects", "matrices", "speed"))
+    asked.add_argument("part", choices=("objects", "matrices"))
     asked.add_argument("files", type=Path, nargs="*")
     asked.add_argument("--only", nargs="*", default=[])
     asked.add_argument("--out", type=Path)
-    for name, value in (("--rows", 10_000), ("--width", 256), ("--seed", 0), ("--threads", 1)):
-        asked.add_argument(name, type=int, default=value)
-    asked.add_argument("--patience", type=float, default=0.0)
+    asked.add_argument("--threads", type=int, default=1)
     options = asked.parse_args()
     torch.set_num_threads(options.threads)
     print(machine())
-    if options.part == "speed":
-        speed(options)
-    else:
-        write(options.out, measured(options.part, options.files, options.only))
+    write(options.out, measured(options.part, options.files, options.only))
 
 
 if __name__ == "__main__":

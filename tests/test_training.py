@@ -296,6 +296,20 @@ def test_memory_that_runs_out_gives_what_smaller_pieces_give(toy, same, monkeypa
     assert same(found, asked)
 
 
+def test_a_step_seeds_the_devices_in_use_alone(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    seeded.clear()
+    Runtime(device="cpu").seed(5)
+    assert torch.equal(torch.rand(3), expected)
+    assert not seeded
+    Runtime(device="cuda:0").seed(5)
+    assert torch.equal(torch.rand(3), expected)
+    assert seeded == [5]
+
+
 FULL = [torch.OutOfMemoryError("full"), MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: no memory")]
 
 

@@ -163,7 +163,7 @@ class _Live:
         before = [buffer.clone() for buffer in buffers]
         while True:
             # Dropout draws from the global generator: seeded by the step, it needs no saving either.
-            torch.manual_seed(derive(self.problem.seed, "step", self.number, self.step))
+            self.engine.runtime.seed(derive(self.problem.seed, "step", self.number, self.step))
             self.optimizer.zero_grad()
             try:
                 return self._backward(batches)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import eig, sqrtm
+from sklearn.covariance import LedoitWolf
 
 from regraft.alignments import _components
 from regraft.alignments._components import contrasts, leading, means
@@ -23,6 +24,7 @@ from regraft.alignments.semisupervised_tca import SemisupervisedTca
 from regraft.alignments.subspace import Subspace
 from regraft.alignments.tca import Tca
 from regraft.alignments.tjm import Tjm
+from regraft.core.errors import CandidateError
 from regraft.divergences.proxy_a import ProxyA
 from regraft.edits.align_features import AlignFeatures
 from regraft.heads._kernels import bandwidth, gaussian
@@ -48,6 +50,25 @@ def test_coral_gives_the_source_the_moments_of_the_target():
     assert found.mean(0) == pytest.approx(target.mean(0))
     uncentred = found - aligned.source_layer.bias.numpy()
     assert uncentred.sum() == pytest.approx(41.008038, abs=1e-5)
+
+
+def test_coral_without_a_shrinkage_does_not_depend_on_the_units_of_features():
+    source, labels, target = golden()
+    units = np.geomspace(1, 1000, source.shape[1])
+
+    def moments(x: np.ndarray) -> np.ndarray:
+        scale = x.std(0)
+        return np.diag(scale) @ LedoitWolf().fit(x / scale).covariance_ @ np.diag(scale)
+
+    found = Coral(shrinkage=None).fit(units * source, labels, units * target)
+    expected = sqrtm(np.linalg.inv(moments(units * source))) @ sqrtm(moments(units * target))
+    assert found.source_layer.weight.numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    assert (moments(units * source) / np.outer(units, units)) == pytest.approx(moments(source))
+
+
+def test_coral_without_a_shrinkage_needs_features_that_vary():
+    with pytest.raises(CandidateError, match="do not vary"):
+        Coral(shrinkage=None).fit(np.ones((5, 2)), None, np.eye(2))
 
 
 def kernel(x: np.ndarray, gamma: float) -> np.ndarray:

@@ -1,0 +1,202 @@
+"""Regraft beside skada, adapt, POT and pytorch-adapt: the same arrays, one run, accuracy and time of every method.
+
+    python benchmarks/peers.py [PAIR.mat ...] [--rows 10000] [--width 256] [--seeds 3] [--repeats 1] [--limit 30]
+
+A row is a method that Regraft and one of these libraries have, a column a library; each cell has the accuracy on the
+target (with the difference ours - theirs in points, mean and standard deviation over the draws of the data), seconds of
+processor time (medians) and how many times ours these are. Data: drawn arrays, half of ``--rows`` source and half
+target, new ones for each seed; and each PAIR, a file as `alignments.py matrices` reads (rows of length one), one way.
+
+Closed forms: timed are the fit and the mapping of both domains (or the weights), not the classifier behind it, which is
+the same everywhere: features centred, in units of their mean deviation; LogisticRegression, judged on the target. Deep
+methods: the same perceptron from the same weights, trained on the source before, the same number of steps
+(``--epochs`` over the larger domain), batches of 64 of each, AdamW at 1e-3, the same weights; see `_deep_peers.py`.
+
+Options are the same where both have them: components, shrinkage, entropy, widths of kernels, centres, folds. They
+differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
+1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
+(their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain),
+the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples), folds and calibration for the classifier of
+domains, principal components for densities, and an effective size of a tenth at least for weights, as its methods do.
+skada's transport by classes does not scale its costs. adapt's neighbours are counted otherwise than in Loog's paper.
+
+Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
+passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
+them beside Regraft (skada with torch, skorch and pandas; pytorch-adapt with torchmetrics; adapt with tensorflow).
+Set OMP_NUM_THREADS=1 so that one thread is all that any of them takes.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import statistics
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import _without_tensorflow
+import numpy as np
+import torch
+from _closed_peers import Contest, Side, closed, drawn, lengths
+from _deep_peers import Bench, deep
+from _measuring import machine, table, write
+from alignments import Pair, matrices
+from threadpoolctl import threadpool_limits
+
+from regraft.core import allocator
+
+LIBRARIES = ("skada", "adapt", "POT", "pytorch-adapt")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Which of the target a side has right, and its seconds of processor time."""
+
+    right: np.ndarray
+    seconds: float
+
+
+def isolated(work: Callable[[], Any], limit: float, memory: float) -> Any:
+    """What ``work`` gives in a forked process, or a sentence: it takes too long, fails, or is ended."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_alone, args=(work, there, memory))
+    process.start()
+    there.close()
+    try:
+        return here.recv() if here.poll(limit) else f"over {limit:.0f} s"
+    except EOFError:
+        return "ended by the system"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _alone(work: Callable[[], Any], there: Any, memory: float) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 2**30), resource.RLIM_INFINITY))
+    warnings.simplefilter("ignore")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        there.send(work())
+    except BaseException as error:  # another library's failure is a result
+        there.send(f"fails: {type(error).__name__}: {str(error).splitlines()[0][:60] if str(error) else ''}")
+
+
+def timed(side: Side, truth: np.ndarray) -> Result:
+    begun = time.process_time()
+    then = side()
+    seconds = time.process_time() - begun
+    return Result(then() == truth, seconds)
+
+
+Found = dict[str, dict[str, list[Any]]]
+
+
+def play(contests: dict[str, Contest], pair: Pair, turn: int, options: argparse.Namespace, found: Found) -> None:
+    """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``."""
+    for name, sides in contests.items():
+        if options.only and name.split(",")[0] not in options.only:
+            continue
+        order = list(sides)
+        order = order[turn % len(order) :] + order[: turn % len(order)]
+        for side in order:
+            before = found[name].setdefault(side, [])
+            if not any(isinstance(of, str) for of in before):
+                before.append(isolated(partial(timed, sides[side], pair.truth), options.limit, options.memory))
+        print(name, {side: _short(found[name][side][-1]) for side in order}, flush=True)
+
+
+def _short(of: Result | str) -> str:
+    return of if isinstance(of, str) else f"{of.right.mean():.3f}, {of.seconds:.1f} s"
+
+
+def compared(ours: list[Any], theirs: list[Any], repeats: int) -> tuple[str, bool, bool]:
+    """A cell of the table, and whether ours is less accurate beyond noise, and slower, than this library."""
+    failed = next((of for of in theirs if isinstance(of, str)), None)
+    if failed or not theirs or any(isinstance(of, str) for of in ours):
+        return failed or "-", False, False
+    mine, other = (statistics.median(of.seconds for of in side) for side in (ours, theirs))
+    # Repetitions are of time: each draw of the data counts once.
+    each = np.array([a.right.astype(float) - b.right for a, b in zip(ours, theirs, strict=True)][::repeats])
+    by_draw = each.mean(1)
+    error = each.std() / each.size**0.5
+    if len(each) > 1:
+        error = max(error, float(by_draw.std(ddof=1)) / len(each) ** 0.5)
+    right = np.mean([of.right.mean() for of in theirs])
+    noise = f" ± {100 * by_draw.std(ddof=1):.1f}" if len(each) > 1 else ""
+    cell = f"{right:.3f} ({100 * by_draw.mean():+.1f}{noise}), {other:.2f} s, {other / mine:.1f}"
+    return cell, bool(by_draw.mean() < -2 * error), other < mine
+
+
+def shown(name: str, found: Found, repeats: int) -> dict[str, list[str]]:
+    """Print the table of one data set, and what of the claim does not hold."""
+    lines, less, slow = [], [], []
+    for method, sides in found.items():
+        cells, ours = [method, ", ".join(_middle(sides["ours"]))], sides["ours"]
+        for library in LIBRARIES:
+            cell, worse, slower = compared(ours, sides.get(library, []), repeats)
+            cells.append(cell)
+            less += [f"{method} ({library})"] if worse else []
+            slow += [f"{method} ({library})"] if slower else []
+        lines.append(tuple(cells))
+    print(f"\n## {name}\n\n{table(('method', 'ours', *LIBRARIES), lines)}\n")
+    print(f"less accurate by more than two standard errors: {', '.join(less) or 'nowhere'}")
+    print(f"slower: {', '.join(slow) or 'nowhere'}", flush=True)
+    return {"less_accurate": less, "slower": slow}
+
+
+def _middle(results: list[Any]) -> tuple[str, ...]:
+    failed = next((of for of in results if isinstance(of, str)), None)
+    if failed:
+        return (failed,)
+    right, seconds = np.mean([of.right.mean() for of in results]), statistics.median(of.seconds for of in results)
+    return f"{right:.3f}", f"{seconds:.2f} s"
+
+
+def plain(found: Found) -> dict[str, Any]:
+    """The numbers for JSON."""
+    both = lambda of: of if isinstance(of, str) else [float(of.right.mean()), of.seconds]  # noqa: E731
+    return {m: {side: [both(of) for of in results] for side, results in sides.items()} for m, sides in found.items()}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("pairs", type=Path, nargs="*")
+    asked.add_argument("--only", nargs="*", default=[])
+    asked.add_argument("--out", type=Path)
+    for name, value in (("rows", 10_000), ("width", 256), ("seeds", 3), ("repeats", 1), ("epochs", 5), ("threads", 1)):
+        asked.add_argument(f"--{name}", type=int, default=value)
+    asked.add_argument("--limit", type=float, default=30.0, help="seconds for one side")
+    asked.add_argument("--memory", type=float, default=12.0, help="GiB for one side")
+    options = asked.parse_args()
+    torch.set_num_threads(options.threads)
+    allocator.keep_freed()
+    _without_tensorflow.load()
+    print(machine())
+    data: dict[str, list[Pair]] = {"drawn": [drawn(options.rows, options.width, s) for s in range(options.seeds)]}
+    for file in options.pairs:
+        data[file.stem] = [lengths(next(matrices([file])))]
+    everything, verdicts = {}, {}
+    with threadpool_limits(options.threads):
+        for name, pairs in data.items():
+            found: Found = defaultdict(dict)
+            for seed, pair in enumerate(pairs):
+                bench = Bench(pair, options.epochs, seed)
+                bench.began(isolated(bench.trained, options.limit, options.memory))
+                contests = closed(pair) | deep(bench)
+                for turn in range(options.repeats):
+                    play(contests, pair, seed + turn, options, found)
+            verdicts[name] = shown(
+                f"{name}, {len(pair.source)} and {len(pair.target)} x {pair.source.shape[1]}", found, options.repeats
+            )
+            everything[name] = plain(found)
+    write(options.out, {"options": {k: str(v) for k, v in vars(options).items()}, "found": everything, **verdicts})
+
+
+if __name__ == "__main__":
+    main()
