@@ -70,12 +70,15 @@ def versus(ours: Spread, theirs: Spread | None) -> Figure:
     return Figure("".join(parts), label, 38 if theirs else 22)
 
 
-def strip(value: Spread, scale: Scale, shape: str = "circle", kind: str = "full transfer") -> Figure:
-    """One value with its interval on a thin line, for a row of a table."""
+def strip(
+    value: Spread, scale: Scale, shape: str = "circle", kind: str = "full transfer", zero: bool = False
+) -> Figure:
+    """One value with its interval on a thin line, for a row of a table; perhaps with a mark at zero."""
     low, high = ends(value)
     scale = Scale(scale.low, scale.high, 4, 96)
     colour = kind.split()[-1]
-    parts = [line(("0%", "100%"), (11, 11), "rule"), line((scale(low), scale(high)), (11, 11), f"line {colour}", 3)]
+    parts = [line((scale(0), scale(0)), (1, 21), "axis")] if zero and scale.low <= 0 <= scale.high else []
+    parts += [line(("0%", "100%"), (11, 11), "rule"), line((scale(low), scale(high)), (11, 11), f"line {colour}", 3)]
     return Figure("".join([*parts, mark(shape, scale(value.mean), 11, kind)]), f"{low:.3g} to {high:.3g}", 22)
 
 

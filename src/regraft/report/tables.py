@@ -248,7 +248,7 @@ def _classes(folder: Folder) -> Table | None:
         p = 1.0 if one.adjusted is None else one.adjusted
         kind = ("full helps" if gain.mean > 0 else "full hurts") if p < least else "hollow soft"
         both = [_share(who.get("accuracy")) for who in (one.chosen, one.scratch)]
-        plot = Cell("", plot=figures.strip(gain, Scale(low, high), "diamond", kind))
+        plot = Cell("", plot=figures.strip(gain, Scale(min(low, 0), max(high, 0)), "diamond", kind, zero=True))
         change = Cell(f"{100 * gain.mean:+.1f}", interval(gain))
         rows.append((Cell(one.label), Cell(f"{one.holdout:,}"), *both, plot, change, Cell(f"{p:.3f}")))
     head = ("Class", "Holdout", "Transfer", begun(folder.result.rival.name), "", "Gain, points", "p (Holm)")
