@@ -42,13 +42,23 @@ class Subwords(Text):
 def learned(texts: Sequence[str], size: int = SIZE) -> tuple[str, ...]:
     """A vocabulary of at most ``size`` subwords, learned from ``texts``; always the same for the same texts."""
     library = _library()
-    tokenizer = _blank(library.models.WordPiece(unk_token=UNKNOWN))
+    tokenizer, texts = _blank(library.models.WordPiece(unk_token=UNKNOWN)), sorted(text[:LONGEST] for text in texts)
+    # The trainer numbers what it meets in the order of a hash that differs from call to call, and breaks ties by number.
     trainer = library.trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=[UNKNOWN], min_frequency=2, show_progress=False
+        vocab_size=size, special_tokens=[UNKNOWN, *_inner(tokenizer, texts)], min_frequency=2, show_progress=False
     )
-    tokenizer.train_from_iterator(sorted(text[:LONGEST] for text in texts), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     vocabulary = tokenizer.get_vocab()
     return (UNKNOWN, *sorted(name for name in vocabulary if name != UNKNOWN))
+
+
+def _inner(tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """The characters that stand inside a word, as tokens, in order."""
+    found = set[str]()
+    for text in texts:
+        words = tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))
+        found.update(*(word[1:] for word, _ in words))
+    return sorted(f"##{character}" for character in found)
 
 
 @cache
