@@ -6,7 +6,7 @@ import pytest
 from regraft.core import catalog
 from regraft.core.errors import UserError
 from regraft.permutation import adjusted, columns, compared, detectable, divisions
-from regraft.shifting import Sample, sentence, shift
+from regraft.shifting import Sample, _label_shares, sentence, shift
 
 
 def normal(seed: int, count: int = 60, width: int = 4, at: float = 0.0) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_examples_of_a_group_are_not_taken_for_independent():
 def test_a_move_that_is_said_to_be_seen_is_seen():
     """In units of the spread inside a domain, here the root of the width; found 4 times of 5, judged by 40 draws."""
     rows = normal(0, 120)
-    least = detectable(rows, 60, 0)
+    least = detectable(rows, 60, (None, None), 0)
     assert 0.05 < least < 1
     found = []
     for seed in range(40):
@@ -61,7 +61,9 @@ def test_a_move_that_is_said_to_be_seen_is_seen():
         moved = np.concatenate([normal(2 * seed), normal(2 * seed + 1) + 2 * least * way / np.linalg.norm(way)])
         found.append(p_of(moved, 60, seed=seed) <= 0.05)
     assert np.mean(found) >= 0.6
-    assert detectable(normal(0, 4), 2, 0) is None
+    assert detectable(normal(0, 8), 4, (None, None), 0) is None
+    names = tuple(str(i // 20) for i in range(60))  # three groups a side have ten divisions
+    assert detectable(rows, 60, (names, names), 0) is None
 
 
 def test_shares_of_classes_that_moved_are_told_from_features_that_moved():
@@ -75,7 +77,7 @@ def test_shares_of_classes_that_moved_are_told_from_features_that_moved():
     assert all(row["adjusted"] > 0.05 for row in found["classes"])
     assert found["conditional"]["gain"]["low"] <= 0
     assert "weigh" in found["sentence"]
-    assert "No class by itself" in found["sentence"]
+    assert "No class by itself surely looks different, so the features moved with the shares" in found["sentence"]
     blind = shift(Sample(x, few, ("cat", "dog")), Sample(z))
     assert blind["labels"]["estimated"]
     assert blind["labels"]["shares"][1][1] == pytest.approx((many == 1).mean(), abs=0.05)
@@ -88,8 +90,37 @@ def test_labels_that_mean_something_else_are_seen_by_a_classifier_of_the_source(
     z = normal(2, 120) + 2.0 * labels[:, None]
     found = shift(Sample(x, labels, ("a", "b")), Sample(z, 1 - labels, ("a", "b")))
     assert not found["found"]
+    assert found["differs"]
+    assert found["sentence"].startswith("No shift of the features as a whole was found; a move")
+    assert "Of 2 classes, 2 look different" in found["sentence"]
     assert found["conditional"]["gain"]["low"] > 0.8
     assert "points worse on the second" in found["sentence"]
+
+
+def test_a_classifier_that_knows_nothing_is_not_recommended():
+    """Labels that follow from nothing: neither classifier is better than the most frequent class."""
+    labels = np.random.default_rng(3).choice(2, 120, p=(0.7, 0.3))
+    found = shift(Sample(normal(0, 120), labels, ("a", "b")), Sample(normal(1, 120), labels[::-1], ("a", "b")))
+    assert max(found["conditional"]["foreign"], found["conditional"]["own"]) < found["conditional"]["majority"] + 0.05
+    low = {**found, "conditional": {**found["conditional"], "foreign": 0.6, "own": 0.6, "majority": 0.7}}
+    assert "Neither a classifier of the first" in sentence(low)
+    assert "use it as it is" not in found["sentence"]
+
+
+def test_shares_of_patients_are_not_those_of_their_examples():
+    """Ten examples of each of twelve patients, whose label is the patient's; no true shift."""
+    examples, patients = [], []
+    names = tuple(str(i // 10) for i in range(60))
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels = [np.repeat(rng.permutation([0, 1, *rng.integers(2, size=4)]), 10) for _ in range(2)]
+        x = [rng.normal(size=(60, 2)) for _ in range(2)]
+        for found, groups in ((examples, None), (patients, names)):
+            sides = [Sample(of, y, ("a", "b"), groups) for of, y in zip(x, labels, strict=True)]
+            rows = np.concatenate(x)
+            found.append(_label_shares(*sides, rows, seed)["p"])
+    assert np.mean(np.array(examples) < 0.05) >= 0.3
+    assert np.mean(np.array(patients) < 0.05) <= 0.1
 
 
 def test_no_shift_is_said_with_what_could_have_been_seen():

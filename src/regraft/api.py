@@ -14,6 +14,7 @@ from regraft.commands import shift as comparison
 from regraft.commands import train as training
 from regraft.commands._summary import summary
 from regraft.core.config import build
+from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.features import forward
 from regraft.model import Model
@@ -125,12 +126,17 @@ def average(folders: Sequence[str | Path], into: str | Path) -> Kept:
 def shift(a: Any, b: Any, *, reporter: Reporter | None = None, **options: Any) -> dict[str, Any]:
     """How far two domains lie apart: see ``regraft shift --help`` for the options.
 
-    ``a``, ``b``: paths; or features (N, D) and (M, D), of which `regraft.shifting.shift` tells, and nothing is written.
+    ``a``, ``b``: two paths; or features (N, D) and (M, D), of which `regraft.shifting.shift` tells: nothing is written,
+    and the one option is ``seed``.
 
     Raises:
-        UserError: they cannot be read or compared.
+        UserError: they cannot be read or compared, or an option has no meaning.
     """
+    if isinstance(a, str | Path) is not isinstance(b, str | Path):
+        raise UserError("shift compares two paths or two arrays of features, not one of each")
     if not isinstance(a, str | Path):
+        if set(options) - {"seed"}:
+            raise UserError(f"of arrays, shift takes the option 'seed' only, not {sorted(options)[0]!r}")
         return shifting.shift(shifting.Sample(a), shifting.Sample(b), **options)
     given = {"domains": [a, b], **options}
     return comparison.main(build(comparison.Shift, given, "shift"), reporter or Reporter())

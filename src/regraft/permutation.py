@@ -31,8 +31,9 @@ def divisions(sizes: tuple[int, int], groups: Groups, seed: int, tests: int = 1)
     As many as make one test of so many able to count.
     """
     n, total = sizes[0], sum(sizes)
-    whole = [f"{side}/{group}" for side, of in enumerate(groups) if of is not None for group in of]
-    codes = np.unique(whole, return_inverse=True)[1] if len(whole) == total else np.arange(total)
+    alone = ([str(i) for i in range(size)] for size in sizes)  # without groups, each is one by itself
+    whole = [f"{side}/{g}" for side, (of, own) in enumerate(zip(groups, alone, strict=True)) for g in of or own]
+    codes = np.unique(whole, return_inverse=True)[1] if any(groups) else np.arange(total)
     first = len(np.unique(codes[:n]))
     for i in range(max(DRAWS, int(2 * tests / LEVEL))):
         order = np.random.default_rng(derive(seed, i)).permutation(codes.max() + 1)
@@ -69,28 +70,29 @@ def adjusted(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "adjusted": float(p)} for row, p in zip(tests, each, strict=True)]
 
 
-def detectable(rows: np.ndarray, n: int, seed: int) -> float | None:
+def detectable(rows: np.ndarray, n: int, groups: Groups, seed: int) -> float | None:
     """The least move of one domain's mean, in a random direction, that the energy distance finds 4 times of 5.
 
-    In units of the root mean square distance of examples from the mean of their own domain. None if the largest that is
-    tried is not found. The domains' own difference is taken out first.
+    In units of the root mean square distance of examples from the mean of their own domain; None if the largest that is
+    tried is not found. The domains' own difference is taken out first. Found means a p-value that counts beside those
+    of all divergences (Holm), by divisions of whole ``groups``.
     """
     own = np.concatenate([rows[:n] - rows[:n].mean(0), rows[n:] - rows[n:].mean(0)])
     own /= max(float(np.sqrt((own**2).sum(1).mean())), 1e-300)
     rng = np.random.default_rng(seed)
     ways = rng.normal(size=(_TRIALS, own.shape[1]))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    orders = [rng.permutation(len(own)) for _ in ways]
-    divided = [np.arange(len(own)) < n, *divisions((n, len(own) - n), (None, None), derive(seed, "divisions"))]
+    divided = list(divisions((n, len(own) - n), groups, derive(seed, "divisions")))
+    sides, chance = divided[:_TRIALS], divided[_TRIALS:]
+    least = LEVEL / len(catalog.names("divergences"))
 
-    def found(order: np.ndarray, by: np.ndarray) -> bool:
-        drawn = own[order]
-        drawn[n:] += by
-        values = _by_pairs(-cdist(drawn, drawn), divided)
-        return bool((values >= values[0] - 1e-12).mean() < LEVEL)
+    def found(side: np.ndarray, by: np.ndarray) -> bool:
+        moved = np.where(side[:, None], own, own + by)
+        values = _by_pairs(-cdist(moved, moved), [side, *chance])
+        return bool((values >= values[0] - 1e-12).mean() < least)
 
     def finds(move: float) -> bool:
-        return bool(np.mean([found(o, move * way) for o, way in zip(orders, ways, strict=True)]) >= _POWER)
+        return bool(np.mean([found(side, move * way) for side, way in zip(sides, ways, strict=True)]) >= _POWER)
 
     low, high = 0, len(_MOVES)  # the first that is found, by halving: more is found more easily
     while low < high:

@@ -53,7 +53,7 @@ def shift(a: Sample, b: Sample, seed: int = 0) -> dict[str, Any]:
         and ``chance`` (the value that 95 of 100 divisions stay below); ``detectable``: see `permutation.detectable`;
         ``classes``, ``labels`` and ``conditional``, empty where labels do not tell; ``scores`` (N) and (M): how surely
         an example is of its domain, 1 at the mean of those and -1 at that of the others; ``map`` (N + M, 2);
-        ``found``: whether the domains differ; ``sentence``.
+        ``found``: whether any divergence counts; ``differs``: see there; ``sentence``.
 
     Raises:
         UserError: features are not finite matrices of one width, or a domain has fewer than two examples.
@@ -70,7 +70,7 @@ def shift(a: Sample, b: Sample, seed: int = 0) -> dict[str, Any]:
         "components": rows.shape[1],
         "explained": explained,
         "divergences": tests,
-        "detectable": detectable(rows, n, derive(seed, "power")),
+        "detectable": detectable(rows, n, (a.groups, b.groups), derive(seed, "power")),
         "classes": _by_class(a, b, rows, derive(seed, "classes")),
         "labels": _label_shares(a, b, rows, derive(seed, "answers")),
         "conditional": _transfer(a, b, rows, derive(seed, "folds")),
@@ -78,44 +78,70 @@ def shift(a: Sample, b: Sample, seed: int = 0) -> dict[str, Any]:
         "map": rows[:, :2].round(4).tolist() if rows.shape[1] > 1 else [[value, 0.0] for value in rows[:, 0].tolist()],
         "found": any(row["adjusted"] < LEVEL for row in tests),
     }
-    return found | {"sentence": sentence(found)}
+    return found | {"differs": differs(found), "sentence": sentence(found)}
+
+
+def differs(found: dict[str, Any]) -> bool:
+    """Whether anything of what `shift` measured differs: the features, those of a class, shares, or what they mean."""
+    classes = any(row["adjusted"] < LEVEL for row in found["classes"])
+    shares = bool(found["labels"]) and found["labels"]["p"] < LEVEL
+    return bool(found["found"] or classes or shares or _loses(found))
+
+
+def _loses(found: dict[str, Any]) -> bool:
+    return bool(found["conditional"]) and found["conditional"]["gain"]["low"] > 0
 
 
 def sentence(found: dict[str, Any]) -> str:
     """What was found and what it means for transfer, in plain words; ``found``: see `shift`."""
-    labels, lost, classes = found["labels"], found["conditional"], found["classes"]
-    said = [_apart(found)]
-    if labels and labels["p"] < LEVEL:
+    labels, of, classes = found["labels"], found["conditional"], found["classes"]
+    said, shares = [_apart(found)], bool(labels) and labels["p"] < LEVEL
+    if shares:
         so = (
             "If only the shares of the classes moved, they did"
             if labels["estimated"]
             else "The shares of classes differ"
         )
         said.append(f"{so}: weigh the source's examples by them (rlls).")
-    if found["found"] and classes:
-        count = sum(row["adjusted"] < LEVEL for row in classes)
-        alike = "No class by itself looks different, so the features moved with the shares."
-        said.append(f"Of {len(classes)} classes, {count} look different." if count else alike)
-    if lost and lost["gain"]["low"] > 0:
-        worse = f"{100 * lost['gain']['mean']:.0f} points worse on the second than one of its own"
+    count = sum(row["adjusted"] < LEVEL for row in classes)
+    if count:
+        said.append(f"Of {len(classes)} classes, {count} look different.")
+    elif classes and found["found"]:
+        so = ", so the features moved with the shares" if shares else ""
+        said.append(f"No class by itself surely looks different{so}.")
+    if of and max(of["foreign"], of["own"]) <= of["majority"]:
+        said.append(
+            "Neither a classifier of the first nor one of its own tells the second's classes in these features."
+        )
+    elif _loses(found):
+        worse = f"{100 * of['gain']['mean']:.0f} points worse on the second than one of its own"
         said.append(f"A classifier of the first is {worse}: adapt it, or learn from labels of the second.")
-    elif lost:
-        said.append("A classifier of the first is not surely worse on the second than one of its own: use it as it is.")
+    elif of:
+        ends = " to ".join(f"{100 * of['gain'][end]:.0f}" for end in ("low", "high"))
+        said.append(
+            f"A classifier of the first loses {ends} points on the second against one of its own: no loss is sure."
+        )
     elif found["found"]:
         said.append("Whether what is learned on the first holds on the second, only labels of both can tell.")
     return " ".join(said)
 
 
 def _apart(found: dict[str, Any]) -> str:
-    if found["found"]:
-        error = 50 - 25 * next(row["value"] for row in found["divergences"] if row["name"] == "proxy_a")
-        return f"The domains differ: a line tells them apart with an error of {error:.0f}%."
     least = found["detectable"]
-    if least is None:
-        return (
-            "No shift was found, but there are too few examples to see one: even the largest that was tried was missed."
+    if found["found"]:
+        line = next(row for row in found["divergences"] if row["name"] == "proxy_a")
+        if line["adjusted"] < LEVEL:
+            return f"The domains differ: a line tells them apart with an error of {50 - 25 * line['value']:.0f}%."
+        best = min(found["divergences"], key=lambda row: (row["p"], -row["value"] / max(row["chance"], 1e-300)))
+        name, value = (
+            best["name"].replace("_", " "),
+            f"{best['value']:.3g} where chance stays below {best['chance']:.3g}",
         )
-    return f"No shift was found; a move of the mean by {least:.2g} of the spread would have been, 4 times of 5."
+        return f"The domains differ: {name} is {value}."
+    what = "No shift of the features as a whole was found" if differs(found) else "No shift was found"
+    if least is None:
+        return f"{what}, but there are too few examples to see one: even the largest that was tried was missed."
+    return f"{what}; a move of the mean by {least:.2g} of the spread would have been, 4 times of 5."
 
 
 def _principal(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
@@ -169,7 +195,22 @@ def _label_shares(a: Sample, b: Sample, rows: np.ndarray, seed: int) -> dict[str
     counts = counts[counts.any(1)]
     if len(counts) < 2 or (counts.sum(0) == 0).any():
         return {}
-    return {**_compared(counts), "names": names, "shares": (counts / counts.sum(0)).tolist(), "estimated": False}
+    p = _p_of_groups(a, b, both, seed) if a.groups or b.groups else _compared(counts)["p"]
+    return {"p": p, "names": names, "shares": (counts / counts.sum(0)).tolist(), "estimated": False}
+
+
+def _p_of_groups(a: Sample, b: Sample, both: dict[int, int], seed: int) -> float:
+    """The p-value of differing shares where examples come in groups: by dividing whole groups anew."""
+    assert a.named is not None
+    assert b.named is not None
+    back = {theirs: ours for ours, theirs in both.items()}
+    labels = np.concatenate([a.named, [back.get(label, -1) for label in b.named]])
+    own = np.arange(len(labels)) < len(a.named)
+    sides = np.stack([own, *divisions((len(a.named), len(b.named)), (a.groups, b.groups), seed)])
+    shares = np.stack([(sides & (labels == c)).sum(1) / sides.sum(1) - (~sides & (labels == c)).sum(1) / (~sides).sum(1)
+                       for c in both])  # fmt: skip
+    apart = np.abs(shares).sum(0)
+    return float((apart >= apart[0] - 1e-12).mean())
 
 
 def _estimated_shares(a: Sample, rows: np.ndarray, seed: int) -> dict[str, Any]:
@@ -221,4 +262,5 @@ def _transfer(a: Sample, b: Sample, rows: np.ndarray, seed: int) -> dict[str, An
         own[valid] = _classifier(z[learn], truth[learn], len(a.classes))(z[valid]) == truth[valid]
     judged = np.concatenate([valid for _, valid in splits])
     gain = guard.judge(own[judged].astype(float), foreign[judged].astype(float), _of(groups, judged)).gain
-    return {"foreign": float(foreign[judged].mean()), "own": float(own[judged].mean()), "gain": asdict(gain)}
+    found = {"foreign": float(foreign[judged].mean()), "own": float(own[judged].mean()), "gain": asdict(gain)}
+    return {**found, "majority": float(np.bincount(truth[judged]).max() / len(judged))}

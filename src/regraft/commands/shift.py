@@ -8,7 +8,7 @@ import numpy as np
 from regraft import runs
 from regraft.bench import bounded
 from regraft.comparing import domain_features
-from regraft.core.config import settings
+from regraft.core.config import settings, to_plain
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.core.seeding import derive
@@ -57,9 +57,11 @@ def main(options: Shift, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: there are not two domains, one cannot be read, or they hold different kinds of examples.
     """
-    whole = _read(options, reporter)
+    if options.out is not None:
+        runs.refuse_full(options.out, "shift")
     if options.backbone:
         check(options.backbone)
+    whole = _read(options, reporter)
     both = [_some(examples, options.examples, options.seed) for examples in whole]
     features = domain_features(both, options.backbone, detect(options.device), bounded(runs.cache_folder()))
     reporter.say(f"{len(both[0])} and {len(both[1])} {both[0].noun}s, {features[0].shape[1]} features each")
@@ -67,19 +69,20 @@ def main(options: Shift, reporter: Reporter) -> dict[str, Any]:
     with Runtime(threads=1).limited():  # small matrices: threads would wait for each other
         found = shift(samples[0], samples[1], options.seed)
     names = [path.resolve().name for path in options.domains]
-    folder = runs.create(options.out, f"shift-{names[0]}-{names[1]}", {"verb": "shift", **_plain(options)}, "shift")
+    folder = runs.create(options.out, f"shift-{names[0]}-{names[1]}", _kept(options), "shift")
     scores = found.pop("scores")
+    paths = [str(path) for path in options.domains]
     result = {
-        "run": str(folder), "domains": [str(path) for path in options.domains], "kind": both[0].kind,
-        "backbone": options.backbone, **found, **_overlap(whole),
-        "columns": _columns(whole), "moved": [_surest(of, s) for of, s in zip(both, scores, strict=True)],
+        "run": str(folder), "domains": paths, "kind": both[0].kind, "backbone": options.backbone,
+        "skipped": [len(of.skipped) for of in whole], **found, **_overlap(whole), "columns": _columns(whole),
+        "moved": [_surest(of, s) for of, s in zip(both, scores, strict=True)],
     }  # fmt: skip
     runs.write_json(folder / "shift.json", result)
     return result | {"report": str(render(folder))}
 
 
-def _plain(options: Shift) -> dict[str, Any]:
-    return {"domains": [str(path) for path in options.domains], "backbone": options.backbone, "seed": options.seed}
+def _kept(options: Shift) -> dict[str, Any]:
+    return {name: value for name, value in to_plain(options).items() if name != "out" and value is not None}
 
 
 def _read(options: Shift, reporter: Reporter) -> list[Examples]:
@@ -91,6 +94,14 @@ def _read(options: Shift, reporter: Reporter) -> list[Examples]:
         raise UserError(
             f"{options.domains[0]} holds {first.noun}s and {options.domains[1]} {second.noun}s; give two of one kind"
         )
+    if options.label != Shift().label and first.labels is None and second.labels is None:
+        raise UserError(f"neither domain has labels called {options.label!r}; correct --label, or leave it out")
+    for path, found in zip(options.domains, (first, second), strict=True):
+        if found.skipped:
+            one = found.skipped[0]
+            reporter.say(f"{len(found.skipped)} of {path} were skipped, the first: {one.path} ({one.reason})")
+        for note in found.notes:
+            reporter.say(f"{path}: {note}")
     return [first, second]
 
 

@@ -55,7 +55,7 @@ def _contents(found: dict[str, Any]) -> Contents:
     first, _, rest = found["sentence"].partition(". ")
     moved = tuple((name, _examples(found, side)) for side, name in enumerate(names))
     return Contents(
-        title=f"{names[0]} and {names[1]}", found=found["found"], sentence=f"{first.removesuffix('.')}.", rest=rest,
+        title=f"{names[0]} and {names[1]}", found=found["differs"], sentence=f"{first.removesuffix('.')}.", rest=rest,
         facts=_facts(found, names), tests=_tests(found["divergences"]),
         classes=_classes(found["classes"], names) if found["classes"] else None,
         shares=_shares(found["labels"], names) if found["labels"] else None,
@@ -158,9 +158,12 @@ def _map(points: list[tuple[float, float]], n: int, names: list[str]) -> Figure:
         dots = "".join(f"M{number(round(x, 1))} {number(round(y, 1))}h.01" for x, y in rows)
         drawn = tag("path", d=dots, class_="line", stroke_width=4, stroke_linecap=end, opacity=0.6)
         parts.append(tag("g", drawn, style=f"color:var(--{colour})"))
-    for rows, name, colour in ((places[:n], names[0], _COLOURS[0]), (places[n:], names[1], _COLOURS[1])):
-        x, y = (float(value) for value in np.median(rows, axis=0))
-        middle = text(name, min(max(x, 40), 280), y + 4, "halo", "middle")
+    middles = [np.median(rows, axis=0) for rows in (places[:n], places[n:])]
+    if abs(middles[0][1] - middles[1][1]) < 20:  # one name above the other
+        upper = int(middles[1][1] < middles[0][1])
+        middles[upper] = middles[1 - upper] * (0, 1) + middles[upper] * (1, 0) - (0, 20)
+    for (x, y), name, colour in zip(middles, names, _COLOURS, strict=True):
+        middle = text(name, min(max(float(x), 40), 280), float(y) + 4, "halo", "middle")
         parts.append(tag("g", middle, style=f"color:var(--{colour})"))
     label = f"Map of {n} examples of {names[0]} and {len(places) - n} of {names[1]}"
     return Figure("".join(parts), label, height, (320, height))
@@ -186,5 +189,6 @@ def _read(found: dict[str, Any], names: list[str]) -> tuple[tuple[str, str], ...
         for key, name in zip(("first", "second"), names, strict=True)
         if known[key]
     ]
+    said += [("Skipped", f"{sum(found['skipped'])} that could not be read")] if sum(found["skipped"]) else []
     said += [("In both", f"{len(twice)} examples, the first: {twice[0]}")] if twice else []
     return tuple(said)
