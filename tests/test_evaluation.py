@@ -55,3 +55,11 @@ def test_every_metric_but_the_utility_has_a_range(name):
     task = catalog.find("tasks", name)()
     utility = set() if task.gauge.lower else {task.gauge.metric}
     assert set(task.metrics()) - utility <= set(RANGES)
+
+
+def test_of_two_labels_no_rank_is_sure():
+    """A subsample of two labels is both of them: it says nothing of another draw."""
+    right = Evidence(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([0, 1]))
+    wrong = Evidence(np.zeros((2, 2)), np.array([0, 1]))
+    rows = rank({"right": right, "wrong": wrong})
+    assert [(row["low"], row["high"], row["tied"]) for row in rows] == [(1.0, 2.0, True)] * 2

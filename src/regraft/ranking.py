@@ -59,6 +59,8 @@ def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]
     spread = whole + wider * (draws - draws.mean(0))
     resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in spread])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
+    if _drawn(len(evidence[sources[0]].labels)) == len(evidence[sources[0]].labels):  # no subsample, nothing is sure
+        low, high = np.ones(len(sources)), np.full(len(sources), float(len(sources)))
     best = int(np.argmin(ranks))
     rows = []
     for s in np.argsort(ranks):
@@ -67,16 +69,22 @@ def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]
             n: _interval(n, labels, whole[s, k], errors[s, k]) for k, n in enumerate(VOTING) if np.isfinite(whole[s, k])
         }
         tied = bool(low[s] <= high[best])
-        where = {"rank": int(ranks[s]), "low": float(low[s]), "high": float(high[s]), "tied": tied}
+        ends = min(float(low[s]), float(ranks[s])), max(float(high[s]), float(ranks[s]))
+        where = {"rank": int(ranks[s]), "low": ends[0], "high": ends[1], "tied": tied}
         rows.append({"source": sources[s], **where, "scores": found})
     return rows
 
 
 def _subsample(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
     count = len(evidence[0].labels)
-    rows = np.sort(np.random.default_rng(seed).permutation(count)[: max(2, int(KEPT * count))])
+    rows = np.sort(np.random.default_rng(seed).permutation(count)[: _drawn(count)])
     said = [None if e.source_probabilities is None else e.source_probabilities[rows] for e in evidence]
     return [Evidence(np.asarray(e.features)[rows], e.labels[rows], p) for e, p in zip(evidence, said, strict=True)]
+
+
+def _drawn(count: int) -> int:
+    """How many of so many labelled examples a subsample has."""
+    return max(2, int(KEPT * count))
 
 
 def _scores(evidence: Sequence[Evidence]) -> np.ndarray:
