@@ -117,3 +117,14 @@ def test_shapes_that_do_not_fit_are_refused(name):
     for a, b in [((3, 2), (3, 4)), ((3,), (3,)), ((0, 2), (3, 2)), ((3, 2, 2), (3, 2, 2))]:
         with pytest.raises(UserError, match="equal width"):
             make(name)(torch.zeros(a), torch.zeros(b))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arrays_that_are_not_finite_numbers_are_refused(name):
+    a = draw((5, 2)).numpy()
+    bad = a.copy()
+    bad[3, 1] = np.nan
+    for given, said in ((bad, "1 rows are not, first row 3"), (np.full((5, 2), "x"), "matrices of numbers")):
+        for pair in ((a, given), (given, a)):
+            with pytest.raises(UserError, match=said):
+                make(name)(*pair)

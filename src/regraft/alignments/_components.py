@@ -98,6 +98,8 @@ class Components(Alignment):
         if self.kernel != "gaussian" and not dual:
             left, singular, right = np.linalg.svd(x, full_matrices=False)
             kept = singular > singular.max(initial=0.0) * max(x.shape) * np.finfo(float).eps
+            if not kept.any():
+                raise CandidateError("nothing varies in the features, so they have no components; leave it out")
             left, singular, right = left[:, kept], singular[kept], right[kept]
             power = 1 if self.kernel == "primal" else 2  # the cost of K w is |w|^2 where K = X X'
             rows = left * singular**power

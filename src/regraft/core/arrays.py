@@ -13,7 +13,10 @@ def matrix(given: Any, name: str) -> np.ndarray:
     Raises:
         UserError: it is none; ``name`` says in the sentence which.
     """
-    found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given, dtype=np.float64)
+    try:
+        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} must be a matrix of numbers: {error}") from error
     if found.ndim != 2 or not found.size:
         raise UserError(f"{name} must be a non-empty matrix, an example a row, got shape {found.shape}")
     bad = np.flatnonzero(~np.isfinite(found).all(1))

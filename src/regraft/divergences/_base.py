@@ -19,11 +19,11 @@ class Divergence(ABC):
     def __call__(self, a: Any, b: Any) -> Tensor:
         """The distance between ``a`` (N, D) and ``b`` (M, D), a scalar of at least single precision.
 
-        Tensors or NumPy arrays. Not-a-number inputs are not
-        looked for (that would wait for the device at every training step): they give a not-a-number result.
+        Tensors or arrays. Tensors are not searched for what is not a number (that would wait for the device at every
+        training step); the result is then of no worth.
 
         Raises:
-            UserError: an input is empty or not a matrix, or the two differ in width.
+            UserError: an input is empty or no matrix of finite numbers, or the two differ in width.
         """
         a, b = _matrices(a, b)
         # Distances subtract nearly equal numbers: the half precision of an enclosing autocast would leave only noise.
@@ -38,7 +38,7 @@ class Divergence(ABC):
 def _matrices(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both inputs as tensors of one floating-point type, on the device of the first input that is a tensor."""
     device = next((x.device for x in (a, b) if isinstance(x, Tensor)), None)
-    a, b = (x if isinstance(x, Tensor) else np.ascontiguousarray(x) for x in (a, b))  # views may run backwards
+    a, b = (x if isinstance(x, Tensor) else _array(x) for x in (a, b))
     a, b = (torch.as_tensor(x, device=device) for x in (a, b))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.numel() or not b.numel():
         raise UserError(
@@ -46,3 +46,14 @@ def _matrices(a: Any, b: Any) -> tuple[Tensor, Tensor]:
         )
     kind = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
     return a.to(kind), b.to(kind)
+
+
+def _array(given: Any) -> np.ndarray:
+    """``given`` in memory one row after the other: views may run backwards."""
+    found = np.ascontiguousarray(given)
+    if found.dtype.kind not in "fiub":
+        raise UserError(f"a divergence compares matrices of numbers, got {found.dtype}")
+    bad = np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(1)) if found.size else np.empty(0)
+    if len(bad):
+        raise UserError(f"a divergence compares finite numbers, and {len(bad)} rows are not, first row {bad[0]}")
+    return found
