@@ -2,7 +2,8 @@
 
     python benchmarks/several_sources.py FILE FILE ... [--sources FILE ...] [--seeds 0 1 2] [--shots 10] [--steps 60]
 
-FILEs are tables with a column ``label`` (or ``--label``), one a domain; ``--sources``: those that are no target. A few
+FILEs are tables with a column ``label`` (or ``--label``), one a domain; ``--sources``: those that are no target. Each
+target needs three others, so four in all. A few
 labels of the target are drawn and all of it is at hand without labels; the rest judges. ``alone``: the best and the
 mean of the sources on their own, the best picked by the very labels that judge, so that no method could have known it.
 ``pooled``: ``data:A+data:B``. ``average``: ``average:data:A+data:B``. ``one start``: the

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from regraft import artifacts
-from regraft.candidates import Candidate
+from regraft.candidates import Candidate, told
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.config import entry
@@ -22,7 +22,7 @@ from regraft.data.names import shared
 from regraft.data.splits import Split
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
-from regraft.racing import Race, told
+from regraft.racing import Race
 from regraft.selectors._base import Selector
 from regraft.training import Engine, run
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
-from regraft.core.errors import UserError
+from regraft.core.errors import FutileError, UserError
 from regraft.core.labels import Labels
 from regraft.data.dataset import Dataset
 from regraft.data.examples import noun
@@ -69,19 +70,21 @@ def refuse(methods: Sequence[str], there: AtHand, labels: Labels | None = None) 
     """
     have = {Need.SOURCE_MODEL, *([Need.SOURCE_DATA] * there.source_data)}
     have |= {Need.UNLABELED} if there.unlabeled or there.blind else set()
-    reasons = []
+    reasons, absent = [], set[Need]()
     for name in dict.fromkeys(methods):
         method = catalog.find("methods", name)
         if not method.labels:
             raise UserError(f"{name} makes a source: regraft train --unlabeled DIR --method {name}; then --source it")
-        lacking = [f"there is no {need.value}" for need in sorted(method.needs - have)]
+        absent |= method.needs - have
+        lacking = [f"it needs {need.value}" for need in sorted(method.needs - have)]
         lacking += [_unable(method, labels)] if labels and labels not in method.labels else []
         lacking += [_SIGHTED] if there.blind and not method.blind else []
         if name not in BASELINES and not lacking:
             return
         reasons.append(f"{name}: {lacking[0]}" if lacking else f"{name} is no transfer")
     if reasons:
-        fix = "leave --method out" if there.blind else "add a --source or leave --method out"
+        fixes = {Need.SOURCE_DATA: "add a --source data:DIR", Need.UNLABELED: "give --unlabeled DIR"}
+        fix = ", ".join([fixes[need] for need in sorted(absent & set(fixes))] or ["leave --method out"])
         raise UserError(f"{_NONE_FITS} ({'; '.join(reasons)}); {fix}")
 
 
@@ -128,7 +131,7 @@ class Entrants:
                     ready.append(Candidate(source.uri, name))
         if not ready:
             reasons = "; ".join(sorted({f"{o['method']}: {o['reason']}" for o in out})) or "a baseline is no transfer"
-            raise UserError(f"{_NONE_FITS} ({reasons}); add a --source or leave --method out")
+            raise FutileError(f"{_NONE_FITS} ({reasons}); add a --source or leave --method out")
         return ready, out
 
     def _usual(self, method: type[Method]) -> bool:
@@ -175,3 +178,28 @@ def drawn_together(candidates: Sequence[Candidate]) -> list[Candidate]:
     fitted = table @ np.linalg.lstsq(table, own, rcond=None)[0] if scored else own
     expected = {(c.source, c.method): float((a + b) / 2) for c, a, b in zip(scored, own, fitted, strict=True)}
     return [replace(c, expected=expected.get((c.source, c.method), 0.0)) for c in candidates]
+
+
+def told(
+    candidate: Candidate, trials: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], rung: int
+) -> Candidate:
+    """The candidate with what its ``trials`` of a rung say, summed over those that are ``found`` to count."""
+    failed = next((t["failed"] for t in trials if "failed" in t), None)
+    seconds = (candidate.seconds if rung else 0.0) + sum(t.get("seconds", 0.0) for t in trials)
+    if failed is not None:
+        return replace(candidate, outcome="failed", score=None, reason=failed, seconds=seconds)
+    if not found:
+        return replace(candidate, reason=trials[0]["late"] if trials else "")
+    utility, criterion = (np.concatenate([t[name] for t in found]) for name in ("utility", "criterion"))
+    return replace(
+        candidate,
+        score=float(utility.mean()),
+        first=candidate.first if rung else float(utility.mean()),
+        error=float(utility.std() / len(utility) ** 0.5),
+        criterion=float(criterion.mean()),
+        by_example=tuple(criterion.tolist()),
+        seconds=seconds,
+        pace=float(np.median([t["pace"] for t in found])),
+        folds=len(found),
+        rung=rung,
+    )

@@ -11,7 +11,7 @@ from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
-from regraft.core.errors import UserError
+from regraft.core.errors import FutileError, UserError
 from regraft.data.dataset import Dataset
 from regraft.finishing import Finish
 from regraft.opening import Opening
@@ -189,7 +189,8 @@ class Job:
         reasons = "; ".join(sorted({c.reason for c in raced if c.reason})) or "training broke down"
         sure = "ridge" if self.data.train.numeric else "logistic"
         fix = "give another --source" if self.data.blind else f"try --method {sure} or other {self.data.train.noun}s"
-        raise UserError(f"no candidate could be trained ({reasons}); {fix}")
+        every = all(c.outcome == "failed" for c in raced if not c.baseline)
+        raise (FutileError if every else UserError)(f"no candidate could be trained ({reasons}); {fix}")
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self._aside(finish.source)

@@ -74,4 +74,4 @@ def _cut(asked: int, count: int) -> str:
 
 def fixed(costs: Costs, steps: int, seeds: int, folds: int = 3) -> Plan:
     """The plan with ``steps`` that were asked for: the same on every machine, whatever the time it takes."""
-    return Plan(steps, folds, seeds, reserve=costs.finish(steps, seeds))
+    return Plan(steps, folds, seeds, reserve=costs.finish(steps, seeds), timed=False)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from regraft.backbones._facts import facts
 from regraft.bench import Bench
-from regraft.candidates import Candidate, Entrants, drawn_together
+from regraft.candidates import Candidate, Entrants, drawn_together, told
 from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
@@ -19,6 +20,7 @@ from regraft.data.dataset import Dataset
 from regraft.data.splits import Split, folds
 from regraft.evaluation import predict
 from regraft.methods._base import Method
+from regraft.sources import Source
 from regraft.training import Engine, run
 
 SHORT = 0.3
@@ -44,7 +46,8 @@ Trials = dict[Key, list[dict[str, Any]]]
 class Plan:
     """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut.
 
-    ``reserve``: seconds that the finish is expected to take, which the race leaves it.
+    ``reserve``: seconds that the finish is expected to take, which the race leaves it. ``timed``: whether steps follow
+    the clock; if not, nothing in the run does.
     """
 
     steps: int
@@ -53,6 +56,7 @@ class Plan:
     race: bool = True
     note: str = ""
     reserve: float = 0.0
+    timed: bool = True
 
 
 class Race:
@@ -64,6 +68,7 @@ class Race:
         self.entrants, self.train, self.plan, self.place, self.bench = entrants, train, plan, place, bench
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
         self.splits = self._divided(next(iter(train.values())))
+        self._work: dict[str, float] = {}
 
     def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
         """The candidates with their results, best first. ``deadline``: seconds on the clock after which none starts.
@@ -130,11 +135,19 @@ class Race:
         """Steps of a full or a short descent. A baseline in a cheaper network gets more, for about the same time."""
         full = self.plan.steps
         if candidate.baseline:
-            slowest, source = max(self.entrants.sources, key=lambda s: s.cost[0]), self.sources[candidate.source]
+            slowest, source = max(self.entrants.sources, key=self._cost), self.sources[candidate.source]
             if slowest.backbone != source.backbone:
-                ratio = min(slowest.cost[0] / source.cost[0], MOST / full)
+                ratio = min(self._cost(slowest) / self._cost(source), MOST / full)
                 full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
         return max(1, round(SHORT * full)) if short else full
+
+    def _cost(self, source: Source) -> float:
+        """Of training on an example: measured seconds, or counted operations where nothing is to follow the clock."""
+        if self.plan.timed:
+            return source.cost[0]
+        if source.uri not in self._work:
+            self._work[source.uri] = float(facts(source.backbone, source.model.backbone).flops or 1)
+        return self._work[source.uri]
 
     def _trials(self, candidates: Sequence[Candidate], rung: int, deadline: float) -> Trials:
         """The trials of a rung, fold after fold, so that when time runs out candidates were seen on the same examples.
@@ -245,31 +258,6 @@ def _cost(candidate: Candidate) -> float:
 def _done(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that were neither late nor failed."""
     return [trial for trial in trials if "seconds" in trial]
-
-
-def told(
-    candidate: Candidate, trials: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], rung: int
-) -> Candidate:
-    """The candidate with what its ``trials`` of a rung say, summed over those that are ``found`` to count."""
-    failed = next((t["failed"] for t in trials if "failed" in t), None)
-    seconds = (candidate.seconds if rung else 0.0) + sum(t.get("seconds", 0.0) for t in trials)
-    if failed is not None:
-        return replace(candidate, outcome="failed", score=None, reason=failed, seconds=seconds)
-    if not found:
-        return replace(candidate, reason=trials[0]["late"] if trials else "")
-    utility, criterion = (np.concatenate([t[name] for t in found]) for name in ("utility", "criterion"))
-    return replace(
-        candidate,
-        score=float(utility.mean()),
-        first=candidate.first if rung else float(utility.mean()),
-        error=float(utility.std() / len(utility) ** 0.5),
-        criterion=float(criterion.mean()),
-        by_example=tuple(criterion.tolist()),
-        seconds=seconds,
-        pace=float(np.median([t["pace"] for t in found])),
-        folds=len(found),
-        rung=rung,
-    )
 
 
 def _clearly_better(one: Candidate, other: Candidate) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from regraft.core.errors import UserError
 
-OPTIONS, RESULT, SEEN = "options.yaml", "run.json", "seen.json"
+OPTIONS, RESULT, SEEN, RUNS = "options.yaml", "run.json", "seen.json", "runs"
 
 
 class Journal:
@@ -99,14 +100,30 @@ def create(out: Path | None, name: str, options: Mapping[str, Any], verb: str = 
         UserError: ``out`` exists, or the folder cannot be written.
     """
     folder = out or unused(name)
-    if folder.exists() and any(folder.iterdir()):
-        hint = f"regraft {verb} --resume {folder}" if (folder / OPTIONS).exists() else "another --out"
-        raise UserError(f"folder {folder} exists and is not empty; use {hint}, or remove it")
+    refuse_full(folder, verb)
     try:
         write_text(folder / OPTIONS, yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True))
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
     return folder
+
+
+def refuse_full(folder: Path, verb: str) -> None:
+    """Refuse a folder that has something in it.
+
+    Raises:
+        UserError: it has.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        hint = f"regraft {verb} --resume {folder}" if (folder / OPTIONS).exists() else "another --out"
+        raise UserError(f"folder {folder} exists and is not empty; use {hint}, or remove it")
+
+
+def discard(folder: Path) -> None:
+    """Remove a run folder that is of no use, and the folder of runs if nothing else is in it."""
+    shutil.rmtree(folder)
+    if folder.parent.name == RUNS and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def only_resumes(given: Mapping[str, Any], default: Mapping[str, Any]) -> None:
@@ -179,7 +196,7 @@ def cache_folder() -> Path:
 
 def unused(name: str) -> Path:
     """A folder below ``runs/`` that does not exist yet: ``name``, else ``name-2`` and so on."""
-    parent = Path("runs")
+    parent = Path(RUNS)
     for number in range(1, 10_000):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         if not folder.exists():

@@ -107,9 +107,13 @@ RUNS = {
     "weights that are no numbers": (run(source="torchvision:resnet18@nan.safetensors"), "are not finite, the first in"),
     "a method without its source data": (
         run(source="timm:resnet18", method="joint"),
-        "joint: there is no labelled",
+        "joint: it needs labelled source data); add a --source data:DIR",
     ),
-    "a method without its unlabelled data": (run(method="deep_coral"), "deep_coral: there is no unlabelled target"),
+    "a method without its unlabelled data": (
+        run(method="deep_coral"),
+        "deep_coral: it needs unlabelled target examples); give --unlabeled DIR",
+    ),
+    "a method that this network is not made for": (run(method="prefix", budget="none"), "prefix"),
     "scratch for a transfer": (run(method="scratch"), "scratch is no transfer"),
     "a network of no kind": (run(backbone="resnet18"), "resnet18"),
     "no steps": (run(steps=0), "'steps' must be at least 1"),

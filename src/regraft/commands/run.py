@@ -12,7 +12,7 @@ from regraft.candidates import AtHand, refuse
 from regraft.commands._summary import summary
 from regraft.core.config import build, entry, settings, to_plain
 from regraft.core.duration import seconds_of
-from regraft.core.errors import UserError
+from regraft.core.errors import FutileError, UserError
 from regraft.core.progress import Reporter
 from regraft.job import Job, Wanted
 from regraft.opening import Opening, backbone_for
@@ -80,13 +80,13 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: something was asked for that cannot be done; nothing is half-written.
     """
-    begun = time.monotonic()
-    if options.resume is None:
+    begun, resumed = time.monotonic(), options.resume
+    if resumed is None:
         runtime, data = _checked(options, reporter)
         folder = runs.create(options.out, _named(options), _kept(options))
     else:
         runs.only_resumes(to_plain(options), to_plain(Run()))
-        folder, options = options.resume, build(Run, runs.options_of(options.resume, "run"), "run")
+        folder, options = resumed, build(Run, runs.options_of(resumed, "run"), "run")
         if (folder / runs.RESULT).exists():
             return _finished(folder)
         runtime, data = detect(options.device, options.precision), prepare(_request(options), reporter)
@@ -100,7 +100,12 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     opening = _opening(options, data)
     asked = (options.seeds, options.level, options.steps, options.select)
     wanted = Wanted(options.source, options.method, opening, *asked)
-    result = Job(data, wanted, bench).run(_command(options))
+    try:
+        result = Job(data, wanted, bench).run(_command(options))
+    except FutileError:
+        if resumed is None:
+            runs.discard(folder)
+        raise
     render(folder)
     return result
 

@@ -8,6 +8,10 @@ class UserError(Exception):
     """A mistake in what was asked: one sentence that names the thing and the fix; exit code 2."""
 
 
+class FutileError(UserError):
+    """Nothing of what was asked for can be done, nor on resuming: a folder that was made for it is of no use."""
+
+
 class CandidateError(Exception):
     """Training cannot go on (not a number, out of memory): it ends one candidate, never the run."""
 

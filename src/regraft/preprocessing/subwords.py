@@ -43,7 +43,7 @@ def learned(texts: Sequence[str], size: int = SIZE) -> tuple[str, ...]:
     """A vocabulary of at most ``size`` subwords, learned from ``texts``; always the same for the same texts."""
     library = _library()
     tokenizer, texts = _blank(library.models.WordPiece(unk_token=UNKNOWN)), sorted(text[:LONGEST] for text in texts)
-    # The trainer numbers what it meets in the order of a hash that differs from call to call, and breaks ties by number.
+    # The trainer breaks ties by numbers that it gives in the order of a hash, which differs from call to call.
     trainer = library.trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=[UNKNOWN, *_inner(tokenizer, texts)], min_frequency=2, show_progress=False
     )
