@@ -222,6 +222,9 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
         return (
             f"The race had no time for fine-tuning. It was taken on trust: it sees each label {EPOCHS} times or more."
         )
+    same = [c for c in raced if c.score is not None and c.score == chosen.score]
+    if race.entrants.blind and len(same) > 1:
+        return f"The selector cannot tell {len(same)} candidates apart: they have one score, and the first was taken."
     if not ties:
         return "The race had no time for anything: the surest method and the source that ranks first are a guess."
     if chosen == ties[0]:
