@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from regraft.commands.rank import show
+
 
 def test_the_same_ranking_as_a_run(shell, finished, tmp_path):
     sources = [f"data:{shell.data(name)}" for name in ("shuffled_digits", "printed_digits")]
@@ -19,7 +21,7 @@ def test_the_same_ranking_as_a_run(shell, finished, tmp_path):
         assert row["missing"] == []
         assert row["milliseconds"] > 0
         assert row["parameters"] > 1000
-    text = shell(*arguments).stdout
+    text = show(found)
     assert "1 (1-" in text
     assert "linear probe" in text
     assert list(tmp_path.iterdir()) == []
