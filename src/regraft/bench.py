@@ -1,11 +1,13 @@
 """What every step of a run works with: where it records, remembers, reports and computes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from regraft.core.progress import Reporter
+from regraft.crew import Crew, Order, Work
 from regraft.data.dataset import Dataset, whole
 from regraft.data.decoding import decoded, trim
 from regraft.data.examples import Examples
@@ -27,7 +29,10 @@ def bounded(cache: Path) -> Path:
 
 @dataclass(frozen=True)
 class Bench:
-    """The workplace of one run. ``runtime`` is what the options ask for; ``measure`` whether precision is measured."""
+    """The workplace of one run. ``runtime`` is what the options ask for; ``measure`` whether precision is measured.
+
+    ``crew``: who does the trials.
+    """
 
     journal: Journal
     clock: Clock
@@ -36,6 +41,14 @@ class Bench:
     measure: bool
     seed: int
     cache: Path | None
+    crew: Crew = field(default_factory=Crew)
+
+    def each(self, orders: Iterable[Order], work: Work) -> Iterator[tuple[Order, dict[str, Any]]]:
+        """The orders with their results, each written in the journal as it is done; see `Crew.each`."""
+        for order, value in self.crew.each(orders, work):
+            self.journal.write(order.name, value)
+            self.clock.stamp()
+            yield order, value
 
     def dataset(self, examples: Examples, preprocess: Preprocess) -> Dataset:
         """The examples decoded, remembered in the cache."""

@@ -22,7 +22,7 @@ from regraft.data.names import shared
 from regraft.data.splits import Split
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
-from regraft.racing import Race
+from regraft.racing import Key, Race, key
 from regraft.selectors._base import Selector
 from regraft.training import Engine, run
 
@@ -35,11 +35,12 @@ class BlindRace(Race):
 
     def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
         """The candidates with their results, best first; see `Race.run`."""
-        found = []
+        trials = dict[Key, dict[str, Any]]()
         with self.bench.reporter.track("race without labels", len(candidates)) as advance:
-            for done, candidate in enumerate(candidates, 1):
-                found.append(self._scored(candidate, self._tried(candidate, 1, 0, deadline)))
-                advance(done)
+            for one, trial in self._tried(candidates, 1, 0, deadline):
+                trials[one] = trial
+                advance(len(trials))
+        found = [self._scored(c, trials[key(c)]) for c in candidates]
         return sorted(found, key=_order)
 
     def ties(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -64,6 +65,9 @@ class BlindRace(Race):
             rung=1,
             outcome=outcome,
         )
+
+    def _left(self, deadline: float, rung: int, trial: dict[str, Any]) -> float:
+        return deadline  # each is scored by its one descent, so who is quick may still go where another had no time
 
     def _divided(self, data: Dataset) -> list[Split]:
         return [(np.arange(len(data)), np.empty(0, dtype=np.int64))]

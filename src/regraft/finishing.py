@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from regraft import artifacts
 from regraft.bench import Bench
+from regraft.candidates import Candidate
 from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
 from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
+from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.evaluation import evaluation, predict
 from regraft.methods._base import Method
@@ -34,16 +37,26 @@ class Finish:
         at = derive(self.bench.seed, "finish", seed)
         return self.source.problem(self.train_data, self.unlabeled, at, self.bench.cache)
 
-    def train(self, method: str, steps: int, seeds: int) -> int:
-        """Train ``method`` for each seed; how many models there are: all, unless numbers or memory broke down."""
-        for seed in range(seeds):
-            try:
-                self._train_one(method, steps, seed)
-            except CandidateError as error:
-                self.bench.reporter.say(f"{method}, repetition {seed + 1}: {error}")
-                return seed
+    def train(self, chosen: Candidate, steps: int, seeds: int) -> int:
+        """Train a candidate for each seed; how many models there are: all, unless numbers or memory broke down."""
+        method, done = chosen.method, seeds
+        names = (self._folder(method, seed).name for seed in range(seeds))
+        each = (Order(name, "repetition", (chosen, steps, seed)) for seed, name in enumerate(names) if done == seeds)
+        for order, found in self.bench.crew.each(each, lambda order: self.repeat(*order.given)):
+            seed = order.given[-1]
+            if "failed" in found:
+                self.bench.reporter.say(f"{method}, repetition {seed + 1}: {found['failed']}")
+                done = min(done, seed)
             self.bench.clock.stamp()
-        return seeds
+        return done
+
+    def repeat(self, chosen: Candidate, steps: int, seed: int) -> dict[str, Any]:
+        """Train for one seed; empty, or why that broke down. Workers do this too."""
+        try:
+            self._train_one(chosen.method, steps, seed)
+        except CandidateError as error:
+            return {"failed": str(error)}
+        return {}
 
     def load(self, method: str, seed: int) -> Model:
         """The model that ``train`` made."""

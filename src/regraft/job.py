@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from regraft import guard, keeping, lessons, planning
@@ -12,6 +12,7 @@ from regraft.candidates import Candidate, Entrants
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
+from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.finishing import Finish
 from regraft.opening import Opening
@@ -44,6 +45,25 @@ class Job:
 
     def run(self, command: str) -> dict[str, Any]:
         """The result, as in ``run.json``. ``command`` is what repeats the run."""
+        race, entered, facts = self._entered
+        steps, raced = race.plan.steps, race.run(entered, self._deadline(race.plan))
+        begun = self.bench.clock.spent
+        race = self._stretched(race, raced)
+        ours, theirs, seeds = self._finish(race, raced)
+        facts = {**facts, "seeds": seeds, "command": command}
+        facts["plan"] = asdict(replace(race.plan, steps=steps))  # of the race, whose descents may be shorter
+        return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
+
+    def do(self, order: Order) -> dict[str, Any]:
+        """What a worker does of a run that was begun elsewhere: a trial, or a repetition in the finish."""
+        race = self._entered[0]
+        if order.what == "trial":
+            return race.attempt(*order.given)
+        return self._finisher(race, order.given[0]).repeat(*order.given)
+
+    @cached_property
+    def _entered(self) -> tuple[Race, list[Candidate], dict[str, Any]]:
+        """Step 2: the race, who enters it, and what is told of both. All that was measured is in the journal."""
         sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
         ranking = self.bench.journal.once("ranking", lambda: [] if self.data.blind else self._rank(sources))
         baselines = self._baselines(sources)
@@ -56,13 +76,8 @@ class Job:
         plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(entrants, candidates))))
         race = (BlindRace if self.data.blind else Race)(entrants, self.train, plan, place, self.bench)
         scratch = [Candidate(s.uri, "source_only" if self.data.blind else "scratch") for s in baselines]
-        raced = race.run([scratch[0], *candidates, *scratch[1:]], self._deadline(plan))
-        begun = self.bench.clock.spent
-        race = self._stretched(race, raced)
-        ours, theirs, seeds = self._finish(race, raced)
-        facts = {"rule": select, "ranking": ranking, "left_out": left_out, "seeds": seeds, "command": command}
-        facts["plan"] = asdict(replace(race.plan, steps=plan.steps))  # of the race, whose descents may be shorter
-        return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
+        facts = {"rule": select, "ranking": ranking, "left_out": left_out}
+        return race, [scratch[0], *candidates, *scratch[1:]], facts
 
     def _told(
         self, race: Race, raced: Sequence[Candidate], pair: tuple["_Trained", "_Trained"], facts: dict[str, Any]
@@ -181,9 +196,8 @@ class Job:
         self, race: Race, candidates: Sequence[Candidate], raced: Sequence[Candidate], seeds: int
     ) -> tuple["_Trained", int]:
         for chosen in candidates:
-            uri = chosen.source
-            finish = Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
-            done = finish.train(chosen.method, race.steps(chosen), seeds)
+            finish = self._finisher(race, chosen)
+            done = finish.train(chosen, race.steps(chosen), seeds)
             if done:
                 return (finish, chosen), done
         reasons = "; ".join(sorted({c.reason for c in raced if c.reason})) or "training broke down"
@@ -191,6 +205,10 @@ class Job:
         fix = "give another --source" if self.data.blind else f"try --method {sure} or other {self.data.train.noun}s"
         every = all(c.outcome == "failed" for c in raced if not c.baseline)
         raise (FutileError if every else UserError)(f"no candidate could be trained ({reasons}); {fix}")
+
+    def _finisher(self, race: Race, chosen: Candidate) -> Finish:
+        uri = chosen.source
+        return Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
 
     def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
         holdout = self._aside(finish.source)

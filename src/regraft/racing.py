@@ -1,7 +1,7 @@
 """The race: sources x methods, by cross-validated utility on the labelled target, the weak dropped early."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
 from regraft.core.seeding import derive
+from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.data.splits import Split, folds
 from regraft.evaluation import predict
@@ -159,13 +160,13 @@ class Race:
         going, done = list(candidates), 0
         with self.bench.reporter.track(f"race, rung {rung + 1} of 2", len(candidates) * len(self.splits)) as advance:
             for fold in range(len(self.splits)):
-                for candidate in going:
-                    mine = trials[key(candidate)]
-                    if all("seconds" in trial for trial in mine):  # neither failed nor late
-                        mine.append(self._tried(candidate, rung, fold, deadline))
-                        deadline = 0.0 if rung and "late" in mine[-1] else deadline
+                able = [c for c in going if all("seconds" in trial for trial in trials[key(c)])]  # not failed or late
+                done += len(going) - len(able)
+                for one, trial in self._tried(able, rung, fold, deadline):
+                    trials[one].append(trial)
                     done += 1
                     advance(done)
+                    deadline = self._left(deadline, rung, trial)
                 if fold == 0 and rung == 0:
                     going = self._better_half(candidates, self._summed(candidates, trials))
         return trials
@@ -177,25 +178,49 @@ class Race:
         fresh = {key(c): c for c in candidates}
         return [*(c for c in candidates if c.baseline), *(fresh[key] for key in best)]
 
-    def _tried(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any]:
-        rung = rung if self.descends(candidate) else 0  # what needs no descent has only one length
-        once, work = self.bench.journal.once, partial(self._try, candidate, rung, fold, deadline)
-        trial: dict[str, Any] = once(self._trial(candidate, rung, fold), work)
-        self.bench.clock.stamp()
-        return trial
+    def _tried(
+        self, candidates: Sequence[Candidate], rung: int, fold: int, deadline: float
+    ) -> Iterator[tuple[Key, dict[str, Any]]]:
+        """A trial of each on one fold, as they are done: side by side where the bench has several workers."""
+        known = dict[Key, dict[str, Any]]()
+
+        def orders(until: float) -> Iterator[Order]:
+            for c in candidates:
+                at = rung if self.descends(c) else 0  # what needs no descent has only one length
+                name = self._trial(c, at, fold)
+                trial = self.bench.journal.found(name) or self._late(c, at, fold, until)
+                if trial is None:
+                    yield Order(name, "trial", (c, at, fold))
+                else:
+                    known[key(c)] = self.bench.journal.once(name, partial(dict, trial))
+                    until = self._left(until, rung, trial)
+
+        for order, trial in self.bench.each(orders(deadline), lambda order: self.attempt(*order.given)):
+            yield key(order.given[0]), trial
+        yield from known.items()
+
+    def _left(self, deadline: float, rung: int, trial: dict[str, Any]) -> float:
+        """The deadline after a trial: in the second rung nobody overtakes one who had no time."""
+        return 0.0 if rung and "late" in trial else deadline
 
     def _trial(self, candidate: Candidate, rung: int, fold: int) -> str:
         """What a trial is called in the journal."""
         return f"race-{rung}-{fold}-{derive(0, candidate.source) % 10**6:06d}-{catalog.filed(candidate.method)}"
 
-    def _try(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any]:
-        start, steps = time.monotonic(), self.steps(candidate, short=rung == 0)
-        guess = 1.2 * steps * (candidate.pace or self._pace(candidate, len(self.splits[fold][0])))
-        if self.bench.clock.spent + guess > deadline or not (self.plan.race or guess == 0):
-            takes = f", and this takes about {guess:.1f} s" if guess >= 0.05 else ""
-            return {"late": f"no time: the race's share of the budget was spent{takes}"}
+    def _late(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any] | None:
+        """What is written of a trial for which there is no time; None where there is."""
+        pace = candidate.pace or self._pace(candidate, len(self.splits[fold][0]))
+        guess = 1.2 * self.steps(candidate, short=rung == 0) * pace
+        if self.bench.clock.spent + guess <= deadline and (self.plan.race or guess == 0):
+            return None
+        takes = f", and this takes about {guess:.1f} s" if guess >= 0.05 else ""
+        return {"late": f"no time: the race's share of the budget was spent{takes}"}
+
+    def attempt(self, candidate: Candidate, rung: int, fold: int) -> dict[str, Any]:
+        """What a trial finds, for the journal; workers do this too."""
+        start = time.monotonic()
         try:
-            found = self._validate(candidate, steps, fold)
+            found = self._validate(candidate, self.steps(candidate, short=rung == 0), fold)
         except CandidateError as error:
             return {"failed": str(error)}
         return {**found, "seconds": time.monotonic() - start}

@@ -23,16 +23,39 @@ class Journal:
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """The JSON value of a piece of work: read if it was finished before, else computed and written."""
-        path = self.folder / "journal" / f"{name}.json"
+        path = self.path(f"{name}.json")
         if path.exists():
             return json.loads(path.read_text())
         value = compute()
-        write_json(path, value)
+        self.write(name, value)
         return value
+
+    def found(self, name: str) -> Any:
+        """The JSON value of a piece of work that was finished before; None where it was not."""
+        path = self.path(f"{name}.json")
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def write(self, name: str, value: Any) -> None:
+        """Write the JSON value of a piece of work: whole or not at all."""
+        write_json(self.path(f"{name}.json"), value)
 
     def path(self, name: str) -> Path:
         """Where a piece of work may keep files of its own."""
         return self.folder / "journal" / name
+
+
+class Foreign(Journal):
+    """The journal of a run that another process leads: it is read here, and written there alone."""
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """See `Journal.once`; what the run has not found yet is not to be found here in another way."""
+        found = self.found(name)
+        if found is None and not self.path(f"{name}.json").exists():
+            raise UserError(f"the run in {self.folder} has no {name!r} yet; all machines must see one file system")
+        return found
+
+    def write(self, name: str, value: Any) -> None:
+        """Nothing."""
 
 
 class Clock:
@@ -42,9 +65,8 @@ class Clock:
     """
 
     def __init__(self, journal: Journal, budget: float | None, begun: float | None = None) -> None:
-        self.budget = budget
-        self._file = journal.path("clock.json")
-        before = json.loads(self._file.read_text()) if self._file.exists() else 0.0
+        self.budget, self._journal = budget, journal
+        before = journal.found("clock") or 0.0
         self._start = (time.monotonic() if begun is None else begun) - before
 
     @property
@@ -58,7 +80,7 @@ class Clock:
 
     def stamp(self) -> None:
         """Remember the time spent, for a later sitting."""
-        write_json(self._file, self.spent)
+        self._journal.write("clock", self.spent)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -90,6 +90,13 @@ def detect(device: str = "auto", precision: str = "auto") -> Runtime:
     return Runtime(device=name, precision="fp32" if precision == "auto" else precision)
 
 
+def devices(device: str = "auto") -> list[str]:
+    """The devices that trials may run on side by side: with ``auto`` every GPU, else the one that is named."""
+    if device == "auto" and torch.cuda.device_count() > 1:
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return [detect(device).device]
+
+
 def has_bf16(device: str) -> bool:
     """Whether the hardware multiplies in bf16."""
     if device.startswith("cuda"):

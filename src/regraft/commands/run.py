@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,11 +10,13 @@ from typing import Any, Literal
 from regraft import blind, runs
 from regraft.bench import Bench, bounded
 from regraft.candidates import AtHand, refuse
+from regraft.commands._crew import enter, hired, place_of
 from regraft.commands._summary import summary
 from regraft.core.config import build, entry, settings, to_plain
 from regraft.core.duration import seconds_of
 from regraft.core.errors import FutileError, UserError
 from regraft.core.progress import Reporter
+from regraft.crew import Place, Work
 from regraft.job import Job, Wanted
 from regraft.opening import Opening, backbone_for
 from regraft.preparing import Prepared, Request, prepare
@@ -71,7 +74,9 @@ class Run:
     out: Path | None = None
     """Folder of the run; without it, a new one below runs/."""
     resume: Path | None = None
-    """Go on with the run in this folder; its options are used."""
+    """Go on with the run in this folder; its options are used, but for workers where they are given."""
+    workers: int | None = None
+    """Trials at once, in a process each; without it, one for each GPU that device auto finds, else one."""
 
 
 def main(options: Run, reporter: Reporter) -> dict[str, Any]:
@@ -85,29 +90,47 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
         runtime, data = _checked(options, reporter)
         folder = runs.create(options.out, _named(options), _kept(options))
     else:
-        runs.only_resumes(to_plain(options), to_plain(Run()))
-        folder, options = resumed, build(Run, runs.options_of(resumed, "run"), "run")
+        runs.only_resumes(to_plain(replace(options, workers=None)), to_plain(Run()))
+        kept = build(Run, runs.options_of(resumed, "run"), "run")
+        folder, options = resumed, replace(kept, workers=options.workers or kept.workers)
         if (folder / runs.RESULT).exists():
             return _finished(folder)
         runtime, data = detect(options.device, options.precision), prepare(_request(options), reporter)
-    journal = runs.Journal(folder)
-    clock = runs.Clock(journal, seconds_of(options.budget), begun)
-    bench = Bench(
-        journal, clock, reporter, runtime, options.precision == "auto", options.seed, bounded(runs.cache_folder())
-    )
     reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
-    opening = _opening(options, data)
-    asked = (options.seeds, options.level, options.steps, options.select)
-    wanted = Wanted(options.source, options.method, opening, *asked)
-    try:
-        result = Job(data, wanted, bench).run(_command(options))
-    except FutileError:
-        if resumed is None:
-            runs.discard(folder)
-        raise
+    with closing(hired(options.device, options.workers, place_of(folder, runtime.device), opened)) as crew:
+        bench = _bench(options, runs.Journal(folder), runtime, begun)
+        try:
+            result = _job(options, data, replace(bench, reporter=reporter, crew=crew)).run(_command(options))
+        except FutileError:
+            if resumed is None:
+                runs.discard(folder)
+            raise
     render(folder)
     return result
+
+
+def opened(place: Place) -> Work:
+    """The run in a folder, as a worker opens it: from the options and the journal that are there.
+
+    Raises:
+        UserError: the worker does not see what the run sees.
+    """
+    enter(place)
+    options = build(Run, runs.options_of(place.folder, "run"), "run")
+    runtime = detect(place.device, options.precision)
+    bench = replace(_bench(options, runs.Foreign(place.folder), runtime), cache=place.cache)
+    return _job(options, prepare(_request(options), bench.reporter), bench).do
+
+
+def _bench(options: Run, journal: runs.Journal, runtime: Runtime, begun: float | None = None) -> Bench:
+    clock, cache = runs.Clock(journal, seconds_of(options.budget), begun), bounded(runs.cache_folder())
+    return Bench(journal, clock, Reporter(), runtime, options.precision == "auto", options.seed, cache)
+
+
+def _job(options: Run, data: Prepared, bench: Bench) -> Job:
+    asked = (options.seeds, options.level, options.steps, options.select)
+    return Job(data, Wanted(options.source, options.method, _opening(options, data), *asked), bench)
 
 
 def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
@@ -141,6 +164,8 @@ def _sensible(options: Run) -> None:
         )
     if options.seeds < 1:
         raise UserError(f"option 'seeds' must be at least 1, got {options.seeds}")
+    if options.workers is not None and options.workers < 1:
+        raise UserError(f"option 'workers' must be at least 1, got {options.workers}")
     if options.steps is not None and options.steps < 1:
         raise UserError(f"option 'steps' must be at least 1, got {options.steps}")
     if options.seed < 0:
