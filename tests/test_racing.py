@@ -1,5 +1,8 @@
 """The race on canned results: who is compared with whom, on what, and what happens when time runs out."""
 
+import random
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +14,7 @@ from regraft.bench import Bench
 from regraft.candidates import Candidate, Entrants
 from regraft.core.errors import CandidateError
 from regraft.core.progress import Reporter
+from regraft.crew import Workers
 from regraft.job import Job, Wanted, finalists, why
 from regraft.model import Model
 from regraft.opening import Opening
@@ -201,3 +205,35 @@ def test_a_cheap_winner_gets_back_the_seeds_that_a_dear_one_was_planned_without(
     assert found.seeds == seeds
     assert found.note == ("small" if seeds == 3 else f"small; 3 seeds were asked for, it affords {seeds}")
     assert found.steps == running.plan.steps
+
+
+def test_the_same_race_out_of_order(race):
+    """Every trial, who is chosen and what is said of each, whichever worker is done first."""
+    running, candidates = race()
+    alone = running.run(candidates, 500.0)
+    files = sorted((running.bench.journal.folder / "journal").glob("race-*.json"))
+    for path in files:
+        path.unlink()
+    again, candidates = race()
+    lock = threading.Lock()  # the canned race counts its seconds
+
+    class Racing:
+        def __init__(self, number):
+            self.random = random.Random(number)
+
+        def do(self, order):
+            time.sleep(self.random.uniform(0, 0.01))
+            with lock:
+                return again.attempt(*order.given)
+
+        def close(self):
+            pass
+
+    again.bench = replace(again.bench, crew=Workers(Racing, 3))
+    assert timeless(again.run(candidates, 500.0)) == timeless(alone)
+    assert sorted((again.bench.journal.folder / "journal").glob("race-*.json")) == files
+    again.bench.crew.close()
+
+
+def timeless(candidates):
+    return [(c.source, c.method, c.score, c.by_example, c.outcome, c.folds, c.rung) for c in candidates]

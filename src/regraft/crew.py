@@ -36,14 +36,15 @@ class Place:
     """Where a worker finds the run and what it may use; every path means the same to all of them.
 
     ``folder``: of the run; ``cache``: of decoded examples and features; ``here``: what relative paths begin at;
-    ``path``: where Python finds modules; ``version``: of Regraft; ``device``; ``threads``: of the processor.
+    ``path``: where Python finds modules; ``same``: Regraft's version and the fingerprint of the examples to learn from,
+    which must be the worker's too; ``device``; ``threads``: of the processor.
     """
 
     folder: Path
     cache: Path
     here: Path
     path: tuple[str, ...]
-    version: str
+    same: tuple[str, str]
     device: str
     threads: int
 

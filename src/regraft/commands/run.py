@@ -10,7 +10,7 @@ from typing import Any, Literal
 from regraft import blind, runs
 from regraft.bench import Bench, bounded
 from regraft.candidates import AtHand, refuse
-from regraft.commands._crew import enter, hired, place_of
+from regraft.commands._crew import compare, enter, hired, place_of
 from regraft.commands._summary import summary
 from regraft.core.config import build, entry, settings, to_plain
 from regraft.core.duration import seconds_of
@@ -77,6 +77,8 @@ class Run:
     """Go on with the run in this folder; its options are used, but for workers where they are given."""
     workers: int | None = None
     """Trials at once, in a process each; without it, one for each GPU that device auto finds, else one."""
+    cluster: str | None = None
+    """Trials on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT; local starts one on this machine; none: no cluster."""
 
 
 def main(options: Run, reporter: Reporter) -> dict[str, Any]:
@@ -90,22 +92,20 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
         runtime, data = _checked(options, reporter)
         folder = runs.create(options.out, _named(options), _kept(options))
     else:
-        runs.only_resumes(to_plain(replace(options, workers=None)), to_plain(Run()))
-        kept = build(Run, runs.options_of(resumed, "run"), "run")
-        folder, options = resumed, replace(kept, workers=options.workers or kept.workers)
+        folder, options = resumed, _resumed(options, resumed)
         if (folder / runs.RESULT).exists():
             return _finished(folder)
         runtime, data = detect(options.device, options.precision), prepare(_request(options), reporter)
     reporter.hint = f"Go on with: regraft run --resume {shlex.quote(str(folder))}"
     reporter.say(f"run folder: {folder}")
-    with closing(hired(options.device, options.workers, place_of(folder, runtime.device), opened)) as crew:
-        bench = _bench(options, runs.Journal(folder), runtime, begun)
-        try:
-            result = _job(options, data, replace(bench, reporter=reporter, crew=crew)).run(_command(options))
-        except FutileError:
-            if resumed is None:
-                runs.discard(folder)
-            raise
+    bench = replace(_bench(options, runs.Journal(folder), runtime, begun), reporter=reporter)
+    try:
+        with closing(hired(options, place_of(folder, data, runtime.device), opened)) as crew:
+            result = _job(options, data, replace(bench, crew=crew)).run(_command(options))
+    except FutileError:
+        if resumed is None:
+            runs.discard(folder)
+        raise
     render(folder)
     return result
 
@@ -120,7 +120,16 @@ def opened(place: Place) -> Work:
     options = build(Run, runs.options_of(place.folder, "run"), "run")
     runtime = detect(place.device, options.precision)
     bench = replace(_bench(options, runs.Foreign(place.folder), runtime), cache=place.cache)
-    return _job(options, prepare(_request(options), bench.reporter), bench).do
+    data = prepare(_request(options), bench.reporter)
+    compare(place, data)
+    return _job(options, data, bench).do
+
+
+def _resumed(options: Run, folder: Path) -> Run:
+    """The options of the run in a folder, but for who does the work, where that is given."""
+    runs.only_resumes(to_plain(replace(options, workers=None, cluster=None)), to_plain(Run()))
+    kept = build(Run, runs.options_of(folder, "run"), "run")
+    return replace(kept, workers=options.workers or kept.workers, cluster=options.cluster or kept.cluster)
 
 
 def _bench(options: Run, journal: runs.Journal, runtime: Runtime, begun: float | None = None) -> Bench:

@@ -20,6 +20,7 @@ EXTRAS = {
     "hf": Extra("transformers", "networks of Hugging Face (hf: sources)"),
     "audio": Extra("soundfile", "recordings"),
     "arrow": Extra("pyarrow", "Parquet and Arrow files"),
+    "ray": Extra("ray", "runs on several machines (option cluster)"),
     "ot": Extra("POT", "plans of transport (method optimal_transport)"),
     "tiff": Extra("tifffile", "TIFF files of many channels"),
 }
