@@ -29,7 +29,7 @@ def gathered(address: str, workers: int | None, place: Place, opener: Opener) ->
     Raises:
         FutileError: Ray is not installed or not to be reached, or it has no room for so many ``workers``.
     """
-    ray = _ray()
+    ray = _ray(address)
     ours = not ray.is_initialized()
     if ours:
         _connect(ray, address, max(place.threads, workers or 1))
@@ -100,10 +100,13 @@ class _Actor:
             self._ray.kill(self._actor)
 
 
-def _ray() -> Any:
+def _ray(address: str) -> Any:
     # Before the import, which reads them: nothing is reported to anybody, and a worker without a GPU asks for none.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == "local":  # loopback only, as Ray has it on other systems; it turns 127.0.0.1 into the outer address
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")  # a busy machine may take its time
     try:
         import ray
     except ImportError as error:
@@ -113,7 +116,6 @@ def _ray() -> Any:
 
 def _connect(ray: Any, address: str, processors: int) -> None:
     own: dict[str, Any] = {"num_cpus": processors, "include_dashboard": False, "object_store_memory": _STORE}
-    own |= {"_node_ip_address": "127.0.0.1"}  # it listens to this machine only
     with _ends_kept():
         try:
             quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
