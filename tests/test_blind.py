@@ -16,7 +16,6 @@ from regraft.core.progress import Reporter
 from regraft.job import finalists, why
 from regraft.model import Model
 from regraft.preparing import Request, prepare
-from regraft.racing import Plan
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
 from regraft.sources import Source

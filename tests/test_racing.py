@@ -11,14 +11,14 @@ import pytest
 from torch import nn
 
 from regraft.bench import Bench
-from regraft.candidates import Candidate, Entrants
+from regraft.candidates import Candidate, Entrants, Plan
 from regraft.core.errors import CandidateError
 from regraft.core.progress import Reporter
 from regraft.crew import Workers
 from regraft.job import Job, Wanted, finalists, why
 from regraft.model import Model
 from regraft.opening import Opening
-from regraft.racing import Plan, Race
+from regraft.racing import Race
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
 from regraft.sources import Source

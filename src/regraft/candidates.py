@@ -52,6 +52,23 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut.
+
+    ``reserve``: seconds that the finish is expected to take, which the race leaves it. ``timed``: whether steps follow
+    the clock; if not, nothing in the run does.
+    """
+
+    steps: int
+    folds: int
+    seeds: int
+    race: bool = True
+    note: str = ""
+    reserve: float = 0.0
+    timed: bool = True
+
+
+@dataclass(frozen=True)
 class AtHand:
     """What there is to learn from beside a source model; ``blind``: no label of the target is to be read."""
 

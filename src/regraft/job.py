@@ -8,7 +8,7 @@ from typing import Any
 from regraft import guard, keeping, lessons, planning
 from regraft.bench import Bench
 from regraft.blind import BlindRace
-from regraft.candidates import Candidate, Entrants
+from regraft.candidates import Candidate, Entrants, Plan
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
@@ -17,7 +17,7 @@ from regraft.data.dataset import Dataset
 from regraft.finishing import Finish
 from regraft.opening import Opening
 from regraft.preparing import Prepared
-from regraft.racing import CLEARLY, EPOCHS, Plan, Race
+from regraft.racing import CLEARLY, EPOCHS, Race
 from regraft.ranking import known_of, rank
 from regraft.sources import Source, open_source, scratch_source
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from regraft.racing import MOST, SHORT, SURVIVORS, Plan
+from regraft.candidates import Plan
+from regraft.racing import MOST, SHORT, SURVIVORS
 
 LADDER = (300, 200, 150, 120, 100, 85, 70, 60, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""

@@ -22,7 +22,7 @@ class Process:
     def __init__(self, opener: Opener, place: Place) -> None:
         threads = {"OMP_NUM_THREADS": str(place.threads), "MKL_NUM_THREADS": str(place.threads)}
         program = (sys.executable, "-P", "-c", "from regraft.processes import serve; serve()")
-        modules = {"PYTHONPATH": os.pathsep.join(p for p in place.path if p)}
+        modules = {"PYTHONPATH": os.pathsep.join([*place.path, *filter(None, sys.path)])}
         # In a session of its own: Ctrl-C is for the run, which then ends its workers.
         self._process = subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **threads, **modules},
@@ -36,14 +36,15 @@ class Process:
             self._send(order)
             assert self._process.stdout is not None
             answer: Answer = pickle.load(self._process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:  # the last: killed while it answered
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:  # closed, or cut short
             raise WorkerError(_end(self._process.wait())) from error
         return answer
 
     def close(self) -> None:
         """See `Hand.close`."""
         self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(BrokenPipeError), self._process:  # which closes its pipes too
+            pass
 
     def _send(self, what: object) -> None:
         assert self._process.stdin is not None

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from regraft.backbones._facts import facts
 from regraft.bench import Bench
-from regraft.candidates import Candidate, Entrants, drawn_together, told
+from regraft.candidates import Candidate, Entrants, Plan, drawn_together, told
 from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
@@ -41,23 +41,6 @@ Key = tuple[str, str]
 """A candidate's source and method."""
 Trials = dict[Key, list[dict[str, Any]]]
 """What each trial of each candidate found, fold by fold."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the budget affords: steps of a full descent, folds and seeds; whether to ``race``; what was cut.
-
-    ``reserve``: seconds that the finish is expected to take, which the race leaves it. ``timed``: whether steps follow
-    the clock; if not, nothing in the run does.
-    """
-
-    steps: int
-    folds: int
-    seeds: int
-    race: bool = True
-    note: str = ""
-    reserve: float = 0.0
-    timed: bool = True
 
 
 class Race:
@@ -200,7 +183,7 @@ class Race:
         yield from known.items()
 
     def _left(self, deadline: float, rung: int, trial: dict[str, Any]) -> float:
-        """The deadline after a trial: in the second rung nobody overtakes one who had no time."""
+        """The deadline after a trial: nobody overtakes one who had no time."""
         return 0.0 if rung and "late" in trial else deadline
 
     def _trial(self, candidate: Candidate, rung: int, fold: int) -> str:
