@@ -42,7 +42,7 @@ class Results:
 
     def __init__(self, out: Path, conditions: dict[str, Any]) -> None:
         self.path, self.conditions = out / RESULTS, conditions
-        self.done = {row["key"] for row in read(self.path)}
+        self.done = {row["key"] for row in read(self.path) if "error" not in row}
 
     def once(self, key: str, work: Callable[[], dict[str, Any]]) -> None:
         """Do a piece of work, unless that was done; what it says, or that it failed, is a line."""
