@@ -24,20 +24,20 @@ class Laid:
 
 
 def lay_out(task: Task, data: Path, out: Path) -> Laid:
-    """The files of ``task`` in ``out``, from those in ``data``; each is written once.
+    """The files of ``task`` in ``out``, from those in ``data``; written once, unless the task has changed.
 
     Source domains are without the examples of the target: sentences of movie reviews are in two of the collections.
     """
     folder = out / "data" / task.name
-    marker = folder / "task.json"
-    if not marker.exists():
+    marker, asked = folder / "task.json", json.loads(json.dumps(asdict(task)))
+    if not marker.exists() or json.loads(marker.read_text()).get("task") != asked:
         folder.mkdir(parents=True, exist_ok=True)
         parts = _divided(task, rows_of(task.target, data))
         files = [parts[name].write(folder / name) for name in ("train", "holdout", "final")]
         known = {key for part in parts.values() for key in part.contents()}
         sources = [_source(name, task, data, out, known) for _, name in task.sources]
         found = {"files": [str(f) for f in files], "sources": sources, "roles": [r for r, _ in task.sources]}
-        marker.write_text(json.dumps({**asdict(task), **found}, indent=1))
+        marker.write_text(json.dumps({"task": asked, **found}, indent=1))
     found = json.loads(marker.read_text())
     return Laid(*map(Path, found["files"]), tuple(found["sources"]), tuple(found["roles"]))
 

@@ -15,6 +15,7 @@ two. Nothing of the final examples is looked at before they judge. Lines go to r
 """
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -62,11 +63,12 @@ def autogluon(given: Given, seconds: float, seed: int) -> np.ndarray:
     from autogluon.tabular import TabularPredictor
 
     if given["columns"]:
-        train, final = (pd.read_csv(given["task"]["files"][i], na_values="?") for i in (0, 2))
+        train, final = (pd.read_csv(given["laid"]["files"][i], na_values="?") for i in (0, 2))
         names = None if given["numeric"] else sorted(train["label"].unique())
     else:
         train, final = (pd.DataFrame(given[p]["features"]).add_prefix("f") for p in ("train", "final"))
-        train["label"], names = given["train"]["y"], list(range(given["classes"]))
+        names = None if given["numeric"] else [f"class {c}" for c in range(given["classes"])]
+        train["label"] = given["train"]["y"] if names is None else [names[c] for c in given["train"]["y"]]
     problem = "regression" if given["numeric"] else None
     with tempfile.TemporaryDirectory() as folder:
         predictor = TabularPredictor(label="label", path=folder, problem_type=problem, verbosity=0)
@@ -119,7 +121,7 @@ def _fastai_columns(given: Given, seconds: float) -> np.ndarray:
         tabular_learner,
     )
 
-    train, final = (pd.read_csv(given["task"]["files"][i], na_values="?") for i in (0, 2))
+    train, final = (pd.read_csv(given["laid"]["files"][i], na_values="?") for i in (0, 2))
     numbers = [c for c in train if c != "label" and train[c].nunique() > 8 and train[c].dtype.kind in "if"]
     classes = [c for c in train if c != "label" and c not in numbers]
     block = RegressionBlock() if given["numeric"] else CategoryBlock()
@@ -204,12 +206,23 @@ def opened(out: Path, name: str) -> Given:
     """What `measure.py` exported of a task."""
     file = out / "export" / f"{name}.pt"
     given: Given = torch.load(file, weights_only=False)  # our own file
-    task = json.loads((out / "data" / name / "task.json").read_text())
+    laid = json.loads((out / "data" / name / "task.json").read_text())
     y = np.asarray(given["train"]["y"])
-    given |= {"file": file, "task": task, "numeric": y.dtype.kind == "f", "columns": task["modality"] == "table"}
+    given |= {"file": file, "laid": laid, "numeric": y.dtype.kind == "f"}
+    given["columns"] = laid["task"]["modality"] == "table"
+    if given["columns"]:  # as the files have them: what the run read may lack copies of rows that its sources know
+        names = sorted(set(_labels(laid["files"][0])))
+        given["final"]["y"] = [
+            float(label) if given["numeric"] else names.index(label) for label in _labels(laid["files"][2])
+        ]
     if given["numeric"]:
         given |= {"mean": float(y.mean()), "deviation": float(y.std())}
     return given
+
+
+def _labels(file: str) -> list[str]:
+    with open(file, newline="", encoding="utf-8") as rows:
+        return [row["label"] for row in csv.DictReader(rows)]
 
 
 def measured(given: Given, system: str, seconds: float) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Task:
     ``shots``: labels per class (of numbers: in all). ``sources``: (role, domain or network), in the order in which a
     person would try them; the first is what other systems are given. ``rows``: examples of a source domain, at most.
     ``holdout``: examples that the run judges by; ``final``: others, that nothing but this suite reads. ``classes``: how
-    many classes of the domain take part, the first by name. ``seed`` draws all of these.
+    many classes of the domain take part, the first by name. ``steps``: of a full descent; fewer where a step is long.
+    ``seed`` draws the examples, and is the run's.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Task:
     holdout: int = 300
     final: int = 1000
     classes: int | None = None
+    steps: int = 60
     seed: int = 0
 
     @property
@@ -74,9 +76,9 @@ TASKS = (
     Task("signs-20", "pictures", "signs", 20, SIGNS, seed=13),
     Task("spoken-2", "sound", "theo", 2, SPOKEN, rows=500, holdout=150, final=300, seed=14),
     Task("spoken-10", "sound", "nicolas", 10, SPOKEN, rows=500, holdout=150, final=250, seed=15),
-    Task("questions-16", "text", "questions", 16, SHORT_TEXTS, seed=16),
-    Task("banking-5", "text", "banking", 5, SHORT_TEXTS, classes=10, seed=17),
-    Task("movies-50", "text", "stanford", 50, (("near", "movies"), ("near", "minilm"), *WORDS[1:]), seed=18),
+    Task("questions-16", "text", "questions", 16, SHORT_TEXTS, steps=30, seed=16),
+    Task("banking-5", "text", "banking", 5, SHORT_TEXTS, classes=10, steps=30, seed=17),
+    Task("movies-50", "text", "stanford", 50, (*WORDS, ("random", "glove~random")), seed=18),
     Task("restaurants-20", "text", "yelp", 20, (("near", "amazon_reviews"), *WORDS), final=600, seed=19),
     Task("shopping-100", "text", "amazon_reviews", 100, (("near", "yelp"), *WORDS), final=450, seed=20),
     Task(
