@@ -82,7 +82,9 @@ class Found:
         return float(self.run["race_cpu"] / sum(row["train_cpu"] for row in self.full.values()))
 
     def truth(self) -> list[float]:
-        return [max(self.score(p) for p in self.full if p[0] == s) for s in self.rank["sources"]]
+        """The best score that any method reaches from each source."""
+        sources = self.rank["sources"]
+        return [max(self.score(p) for p in self.full if p[0] == s and p[1] != "scratch") for s in sources]
 
 
 def found_in(out: Path) -> list[Found]:
@@ -183,7 +185,7 @@ def total(found: Sequence[Found]) -> float:
 def named(one: Found, pair: Pair) -> str:
     """A candidate in a cell."""
     names = dict(zip(one.rank["sources"], (name for _, name in one.task.sources), strict=True))
-    return f"{pair[1]}, {names[pair[0]]}" if pair[0] in names else f"scratch, {pair[0].removeprefix('scratch:')[:24]}"
+    return f"{pair[1]}, {names.get(pair[0], pair[0].removeprefix('scratch:'))}"
 
 
 def points(value: float) -> str:
