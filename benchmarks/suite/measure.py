@@ -14,18 +14,18 @@ network and what it is given, for `peers.py`. Seconds are of the processor, all 
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peft  # noqa: F401  loaded here, or the race would be charged for it: its first adapter loads it
 from build import Laid, lay_out
 from reopened import Reopened
+from results import Results
 from tasks import TASKS, Task
 
 from regraft.commands import run as command
@@ -34,36 +34,6 @@ from regraft.core.progress import Reporter
 from regraft.racing import Race
 
 PARTS = ("run", "oracle", "rank", "export")
-RESULTS = "results.jsonl"
-
-
-class Results:
-    """The lines of results.jsonl, each with the ``key`` of its piece of work."""
-
-    def __init__(self, out: Path, conditions: dict[str, Any]) -> None:
-        self.path, self.conditions = out / RESULTS, conditions
-        self.done = {row["key"] for row in read(self.path) if "error" not in row}
-
-    def once(self, key: str, work: Callable[[], dict[str, Any]]) -> None:
-        """Do a piece of work, unless that was done; what it says, or that it failed, is a line."""
-        if key in self.done:
-            return
-        begun, wall = time.process_time(), time.monotonic()
-        try:
-            found = work()
-        except Exception as error:  # one task that breaks must not end the others; the line says so
-            traceback.print_exc()
-            found = {"error": f"{type(error).__name__}: {error}"}
-        took = {"cpu": time.process_time() - begun, "wall": time.monotonic() - wall}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"key": key, **self.conditions, "total": took, **found}) + "\n")
-        self.done.add(key)
-        print(f"{key}: {took['cpu']:.1f} s of the processor, {took['wall']:.1f} s", flush=True)
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The lines so far."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def measure(task: Task, laid: Laid, given: argparse.Namespace, results: Results) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import RESULTS, read
+from results import RESULTS, read
 from scipy.stats import weightedtau
 from tasks import TASKS, Task
 
@@ -52,6 +52,12 @@ class Found:
     @property
     def scratch(self) -> Pair:
         return self.run["scratch"]["network"], "scratch"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that raced was trained in full, but for what broke down, and what was shipped too."""
+        ran = {(c["source"], c["method"]) for c in self.run["candidates"] if c["outcome"] != "failed"}
+        return ran <= set(self.full) and self.shipped in self.full and self.scratch in self.full
 
     @property
     def best(self) -> Pair:
@@ -88,7 +94,7 @@ class Found:
 
 
 def found_in(out: Path) -> list[Found]:
-    """The tasks of which all parts but that of the peers are there."""
+    """The tasks of which all is there, the peers apart."""
     rows, given = {row["key"]: row for row in read(out / RESULTS) if "error" not in row}, []
     for task in TASKS:
         if f"{task.name} run" not in rows or f"{task.name} rank" not in rows:
@@ -102,7 +108,7 @@ def found_in(out: Path) -> list[Found]:
                 one.utility[pair] = np.load(place)["final"]
             elif key.startswith(f"{task.name} peer "):
                 one.peers[row["system"]] = row
-        if one.shipped in one.full and one.scratch in one.full:
+        if one.complete:
             given.append(one)
     return given
 
