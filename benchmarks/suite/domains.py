@@ -15,6 +15,8 @@ from scipy.io import loadmat
 from regraft.data import embedded
 
 HEART = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak", "slope", "ca", "thal")
+WINE = ("fixed_acidity", "volatile_acidity", "citric_acid", "residual_sugar", "chlorides", "free_sulfur_dioxide",
+        "total_sulfur_dioxide", "density", "ph", "sulphates", "alcohol")  # fmt: skip
 UNCLEAR = "unclear-licence"
 
 
@@ -148,9 +150,9 @@ def _heart(site: str, data: Path) -> Rows:
 
 def _wine(colour: str, data: Path) -> Rows:
     with (data / "wine_quality" / f"winequality-{colour}.csv").open(newline="") as file:
-        header, *rows = csv.reader(file)
+        rows = list(csv.reader(file))
     x, y = np.array([r[:-1] for r in rows], dtype=object), np.array([float(r[-1]) for r in rows])
-    return Rows(x, y, tuple(name.replace(" ", "_") for name in header[:-1]))
+    return Rows(x, y, WINE)
 
 
 def _objects(name: str, data: Path) -> Rows:
