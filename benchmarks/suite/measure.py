@@ -9,8 +9,8 @@ systems.
 
 ``run``: ``regraft run`` with its default methods, the steps fixed. ``oracle``: every candidate of that run and every
 scratch baseline, trained in full on all labels over the same seeds as the finish, judged on the run's holdout and on
-the final examples, which the run never saw. ``rank``: the ranking and every score. ``export``: the first source's
-network and what it is given, for `peers.py`. Seconds are of the processor, all threads.
+the final examples, which the run never saw. ``rank``: the ranking and every score. ``export``: what `peers.py` gives to
+other systems. Seconds are of the processor, all threads.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from regraft.commands import run as command
 from regraft.core.config import build
 from regraft.core.progress import Reporter
 from regraft.racing import Race
+from regraft.runs import result_of
 
 PARTS = ("run", "oracle", "rank", "export")
 
@@ -49,7 +50,8 @@ def measure(task: Task, laid: Laid, given: argparse.Namespace, results: Results)
     if "rank" in given.parts:
         results.once(f"{task.name} rank", lambda: asked.ranked(given.logme))
     if "export" in given.parts:
-        results.once(f"{task.name} export", lambda: asked.exported(given.out / "export" / f"{task.name}.pt"))
+        finalist, place = result_of(folder)["finalist"]["source"], given.out / "export" / f"{task.name}.pt"
+        results.once(f"{task.name} export", lambda: asked.exported(finalist, place))
     if "oracle" in given.parts:
         for source, method in asked.candidates:
             work = _in_full(asked, (source, method), given.out / "utility" / task.name, given.steps or task.steps)

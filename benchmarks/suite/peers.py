@@ -2,16 +2,16 @@
 
     python benchmarks/suite/peers.py OUT [--tasks NAME ...] [--systems autogluon fastai trainer]
 
-For an environment of its own, in which these are installed beside what Regraft needs to open its networks (PyTorch).
-Each system gets the labels that Regraft's run had, and the first source of the task, the one that a person would take:
-its network with its weights, as Regraft opened it, and inputs as it wants them. Not offered are the labelled examples
-of other domains, for which these systems have no place, except that networks were trained on them. Of tables AutoGluon
-and fastai get the columns as they are. Each may take as long as Regraft's whole run took of the processor.
+For an environment of its own, in which these are installed beside Regraft, which opens its networks. Each system gets
+the labels that Regraft's run had and may take as long as all of that run took of the processor. AutoGluon gets features
+of all sources, side by side; fastai and the Trainer, which have no way to choose, get the source that Regraft chose:
+its network with its weights and inputs as it wants them. Of tables AutoGluon and fastai get the columns as they are.
+Not offered are labelled examples of other domains, for which these systems have no place.
 
-``autogluon``: TabularPredictor on features of the frozen network (or the columns), all defaults but the limit of time.
-``fastai``: Learner.fine_tune with its defaults on the network and a linear head (or tabular_learner), as many epochs as
-the time allows, at most ``EPOCHS``. ``trainer``: Trainer with its default arguments, likewise. Two seeds for the last
-two. Nothing of the final examples is looked at before they judge. Lines go to results.jsonl, as in `measure.py`.
+``autogluon``: TabularPredictor, all defaults but the limit of time. ``fastai``: Learner.fine_tune with its defaults on
+the network and a linear head (or tabular_learner), as many epochs as the time allows, at most ``EPOCHS``. ``trainer``:
+Trainer with its default arguments, likewise. Two seeds for the last two. Nothing of the final examples is looked at
+before they judge. Lines go to results.jsonl, as in `measure.py`.
 """
 
 import argparse

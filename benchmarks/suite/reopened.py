@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from build import Laid
 from tasks import Task
+from torch import nn
 
 from regraft import artifacts
 from regraft.bench import Bench, bounded
@@ -127,21 +128,22 @@ class Reopened:
         return {"sources": [s.uri for s in self.sources], "ranks": [place[s.uri] for s in self.sources],
                 "scores": scores, "rank_cpu": cpu}  # fmt: skip
 
-    def exported(self, path: Path) -> dict[str, Any]:
-        """What other systems are given of the first source: the network and its inputs, labels, and its features."""
-        source, found = self.sources[0], dict[str, Any]()
-        preprocess, memory = source.backbone.preprocess, Memory(source.inference, None)
+    def exported(self, finalist: str, path: Path) -> dict[str, Any]:
+        """What other systems are given: the network of the finalist with its inputs, and features of all sources."""
+        chosen = next(s for s in self.sources if s.uri == finalist)
+        network, found = chosen.model.backbone if chosen.learns else nn.Identity(), dict[str, Any]()
         for name, examples in (("train", self.data.train), ("final", self.final)):
-            data = self.bench.dataset(examples, preprocess)
-            found[name] = {
-                "x": preprocess.tensor(data.arrays[data.rows]).contiguous(),
-                "y": data.labels,
-                "features": features(source.model.backbone.eval(), data, preprocess, memory),
-            }
+            each = {s.uri: self._features(s, examples) for s in self.sources}
+            data, preprocess = self.bench.dataset(examples, chosen.backbone.preprocess), chosen.backbone.preprocess
+            x = preprocess.tensor(data.arrays[data.rows]) if chosen.learns else torch.tensor(each[finalist])
+            found[name] = {"x": x.contiguous(), "y": data.labels, "features": np.hstack(list(each.values()))}
         path.parent.mkdir(parents=True, exist_ok=True)
-        network = source.model.backbone
         torch.save({**found, "network": network, "classes": len(self.data.train.classes)}, path)
-        return {"source": source.uri}
+        return {"source": finalist}
+
+    def _features(self, source: Source, examples: Examples) -> np.ndarray:
+        data = self.bench.dataset(examples, source.backbone.preprocess)
+        return features(source.model.backbone.eval(), data, source.backbone.preprocess, Memory(source.inference, None))
 
     def _prepared(self, test: Path) -> Prepared:
         kind = "regression" if self.task.numeric else "classification"

@@ -15,7 +15,7 @@ class Task:
     """A target domain with few labels and its sources.
 
     ``shots``: labels per class (of numbers: in all). ``sources``: (role, domain or network), in the order in which a
-    person would try them; the first is what other systems are given. ``rows``: examples of a source domain, at most.
+    person would try them. ``rows``: examples of a source domain, at most.
     ``holdout``: examples that the run judges by; ``final``: others, that nothing but this suite reads. ``classes``: how
     many classes of the domain take part, the first by name. ``steps``: of a full descent; fewer where a step is long.
     ``seed`` draws the examples, and is the run's.
