@@ -124,11 +124,13 @@ def choosing(found: Sequence[Found]) -> str:
         rows.append((one.task.name, *sides, *lost, over, f"{one.cost:.0%}", one.run["verdict"]))
     regrets, fair, cost = (np.array(v) for v in zip(*((regret(o), o.fair, o.cost) for o in found), strict=True))
     harmed = [o.task.name for o in found if o.gain[0] + o.gain[1] < 0]
+    alike = sum(abs(o.run["model_on_final"] - o.full[o.shipped]["final"][0]) < 1e-9 for o in found)
     lines = [
         f"Regret: mean {points(regrets.mean())}, 90th percentile {points(np.quantile(regrets, 0.9))} points; "
         f"fair: mean {points(fair.mean())}, 90th percentile {points(np.quantile(fair, 0.9))}.",
         f"Harm: {len(harmed)} of {len(found)}{': ' + ', '.join(harmed) if harmed else ''}.",
         f"Cost of the race: mean {cost.mean():.0%}, largest {cost.max():.0%}; in all {total(found):.0%}.",
+        f"The model that the run kept scores as the same candidate does here, first seed: {alike} of {len(found)}.",
     ]
     return "\n".join([table(head, rows), "", *lines])
 
