@@ -1,0 +1,15 @@
+"""Intervals and tests on per-example utilities; no torch, no training.
+
+A utility u[s, i] of seed s and example i is read as mean + seed + example + remainder (crossed random effects), as
+another training run or another holdout would have given other numbers. ``benchmarks/guard_coverage.py`` has the
+measured coverage of the intervals.
+"""
+
+from regraft.guard._tables import Groups, Utility
+from regraft.guard.corrections import holm, mcnemar, nadeau_bengio
+from regraft.guard.intervals import Metric, bootstrap, interval
+from regraft.guard.verdicts import describe, judge
+
+__all__ = [
+    "Groups", "Metric", "Utility", "bootstrap", "describe", "holm", "interval", "judge", "mcnemar", "nadeau_bengio",
+]  # fmt: skip
