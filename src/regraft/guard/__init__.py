@@ -7,9 +7,11 @@ measured coverage of the intervals.
 
 from regraft.guard._tables import Groups, Utility
 from regraft.guard.corrections import holm, mcnemar, nadeau_bengio
+from regraft.guard.deciding import Needed, describe_needed, needed
 from regraft.guard.intervals import Metric, bootstrap, interval
-from regraft.guard.verdicts import describe, judge
+from regraft.guard.verdicts import describe, describe_model, judge, judge_model
 
 __all__ = [
-    "Groups", "Metric", "Utility", "bootstrap", "describe", "holm", "interval", "judge", "mcnemar", "nadeau_bengio",
+    "Groups", "Metric", "Needed", "Utility", "bootstrap", "describe", "describe_model", "describe_needed", "holm",
+    "interval", "judge", "judge_model", "mcnemar", "nadeau_bengio", "needed",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from scipy.special import stdtr, stdtrit
 
 from regraft.core.errors import UserError
 from regraft.core.records import Interval
+from regraft.guard._tables import Groups, step, units_of
 
 ANY = (-math.inf, math.inf)
 
@@ -31,27 +32,74 @@ class Error:
         half = self.size * float(stdtrit(self.freedom, (1 + level) / 2))
         return Interval(mean, max(mean - half, bounds[0]), min(mean + half, bounds[1]), level)
 
+    def detectable(self, level: float, power: float = 0.8) -> float:
+        """The smallest effect that a share ``power`` of trials with this error find at ``level``."""
+        return self.size * float(stdtrit(self.freedom, (1 + level) / 2) + stdtrit(self.freedom, power))
+
     def below(self, value: float) -> float:
         """Probability that pure noise is below ``value``."""
         return float(stdtr(self.freedom, value / self.size)) if self.size else (1 + float(np.sign(value))) / 2
 
 
-def error_of(tables: Sequence[np.ndarray], count: float, coarse: float) -> Error:
-    """Error of the mean of a model's table of units (S, G), or of a difference of two, from mean squares over S G.
+@dataclass(frozen=True)
+class Squares:
+    """Mean squares over S G of a table of units (S, G): what the variance of its mean is made of.
+
+    ``each``: of the seeds, one for each model. ``coarse``: what right and wrong on few examples add to that of units.
+    ``units``: the effective number of these.
+    """
+
+    each: tuple[float, ...]
+    unit: float
+    rest: float
+    coarse: float
+    seeds: int
+    units: float
+
+    @property
+    def error(self) -> Error:
+        """Of the mean."""
+        return combine(self.each, self.unit + self.coarse, self.rest, self.seeds, self.units)
+
+    def planned(self, seeds: int, times: float) -> Error:
+        """What the error would be with ``seeds`` seeds, at least 2, and ``times`` as many units.
+
+        Each variance component keeps its size; mean squares are then those expected (Searle, Casella and McCulloch,
+        Variance components, 1992, section 4.3). With one seed only the units can change.
+        """
+        if self.seeds == 1:
+            return combine(self.each, self.unit / times + self.coarse / times**2, self.rest, 1, self.units * times)
+        more, total = seeds / self.seeds, sum(self.each)
+        rest = self.rest / (more * times)
+        seed = max(total - self.rest, 0.0) / more + rest
+        each = [seed * one / total if total else 0.0 for one in self.each]
+        unit = max(self.unit - self.rest, 0.0) / times + rest + self.coarse / times**2
+        return combine(each, unit, rest, seeds, self.units * times)
+
+
+def squares(tables: Sequence[np.ndarray], count: float, coarse: float) -> Squares:
+    """Of the mean of a model's table of units (S, G), or of a difference of two.
 
     Models share examples, not luck: the same seed does not make two networks lucky together. So each has a seed part.
+    ``count``: effective number of units. ``coarse``: the step of the mean where utilities are right or wrong.
     """
     units = tables[0] - tables[1] if len(tables) > 1 else tables[0]
     seeds, total = units.shape
     by_seed, by_unit, mean = units.mean(1, keepdims=True), units.mean(0), units.mean()
-    seed = [float(table.mean(1).var()) / max(seeds - 1, 1) for table in tables]
+    seed = tuple(float(table.mean(1).var()) / max(seeds - 1, 1) for table in tables)
     unit = by_unit.var() / max(total - 1, 1)
     rest = (units - by_seed - by_unit + mean).var() / (max(seeds - 1, 1) * max(total - 1, 1))
     # Right or wrong on few examples: a spread of zero is no proof. In the spirit of Bonett and Price (2012) for paired
     # proportions, count half an example more fixed and half a one more broken (in the spread alone, the mean stays the
     # mean): without it 20 examples of which a tenth changed are covered 0.8 to 0.9 of the time, with a whole one each
     # the intervals are a fifth wider than they need to be.
-    return combine(seed, float(unit) + coarse**2, float(rest), seeds, count)
+    return Squares(seed, float(unit), float(rest), coarse**2, seeds, count)
+
+
+def differing(ours: np.ndarray, theirs: np.ndarray, groups: Groups) -> Squares:
+    """Of the mean difference of two utilities (S, N)."""
+    (table, count), (other, _) = units_of(ours, groups), units_of(theirs, groups)
+    return squares([table, other], count, min(step(ours), step(theirs)) / ours.shape[1])
 
 
 def combine(each: Sequence[float], unit: float, rest: float, seeds: int, units: float) -> Error:

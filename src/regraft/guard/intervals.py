@@ -6,7 +6,7 @@ import numpy as np
 
 from regraft.core.errors import UserError
 from regraft.core.records import Evaluation, Interval
-from regraft.guard._errors import combine, error_of
+from regraft.guard._errors import combine, squares
 from regraft.guard._tables import Groups, Utility, clusters, paired, resamples, step, units_of
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -17,7 +17,7 @@ def interval(utility: Utility, groups: Groups = None, level: float = 0.95) -> In
     """Mean utility (S, N) of one model with its interval over seeds and examples; arguments and errors as ``judge``."""
     values, _, groups = paired(utility, utility, groups)
     table, count = units_of(values, groups)
-    found = error_of([table], count, step(values) / values.shape[1]).interval(float(values.mean()), level)
+    found = squares([table], count, step(values) / values.shape[1]).error.interval(float(values.mean()), level)
     return found.within(0.0, 1.0, count) if values.min() >= 0 and values.max() <= 1 else found
 
 

@@ -4,13 +4,12 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtrit
 
 from regraft.core.errors import UserError
 from regraft.core.gauge import Gauge
 from regraft.core.records import Gain, Verdict
-from regraft.guard._errors import ANY, Error, error_of
-from regraft.guard._tables import Groups, Utility, paired, step, units_of
+from regraft.guard._errors import ANY, Error, differing
+from regraft.guard._tables import Groups, Utility, paired
 from regraft.guard.corrections import mcnemar
 
 _DIFFERENCE = (-1.0, 1.0)
@@ -42,16 +41,15 @@ def judge(
         raise UserError(f"margin must not be negative, got {margin}")
     difference, binary = ours - theirs, bool(np.isin([ours, theirs], (0, 1)).all())
     share = bool(min(ours.min(), theirs.min()) >= 0 and max(ours.max(), theirs.max()) <= 1)
-    (table, count), (other, _) = units_of(ours, groups), units_of(theirs, groups)
-    coarse, mean = min(step(ours), step(theirs)) / ours.shape[1], float(difference.mean())
-    error = error_of([table, other], count, coarse)
+    parts, mean = differing(ours, theirs, groups), float(difference.mean())
+    error = parts.error
     found = error.interval(mean, level, _DIFFERENCE if share else ANY)
-    detectable = error.size * float(stdtrit(error.freedom, (1 + level) / 2) + stdtrit(error.freedom, 0.8))
+    detectable = error.detectable(level)
     gain = Gain(mean, found.low, found.high, level, min(detectable, 1.0) if share else detectable)
-    facts = {"seeds": float(len(ours)), "examples": float(ours.shape[1]), "units": count, "margin": margin}
+    facts = {"seeds": float(len(ours)), "examples": float(ours.shape[1]), "units": parts.units, "margin": margin}
     facts["gain_p"] = 2 * error.below(-abs(mean))
     facts["equivalence_p"] = max(error.below(-mean - margin), error.below(mean - margin))
-    facts |= _tests(difference, binary, independent=count == ours.shape[1])
+    facts |= _tests(difference, binary, independent=facts["units"] == ours.shape[1])
     verdict = Verdict("helps" if gain.low > 0 else "hurts" if gain.high < 0 else "undecided", gain, "", facts)
     return replace(verdict, sentence=describe(verdict, "accuracy" if binary else "utility", percent=share))
 
@@ -83,6 +81,34 @@ def describe(
     return (
         f"Cannot tell: {size}; the smallest {noun} this comparison could have seen is {number(gain.detectable)}{unit}."
     )
+
+
+def judge_model(candidate: Utility, baseline: Utility, groups: Groups = None, level: float = 0.95) -> Verdict:
+    """Say whether *the first seed's model* is better than the baseline's: weights are fixed, only examples vary.
+
+    `judge` asks whether the recipe is better, so training seeds vary there too. This asks about the two models at hand:
+    its interval is mostly shorter, and says nothing of what training again would give. Arguments, errors and what is
+    returned as there.
+    """
+    ours, theirs, groups = paired(candidate, baseline, groups)
+    return judge(ours[:1], theirs[:1], groups, level)
+
+
+def describe_model(verdict: Verdict, gauge: Gauge, against: str = "from scratch") -> str:
+    """One sentence on what `judge_model` found; ``against`` as in `describe`."""
+    gain, number, unit = verdict.gain, gauge.told, gauge.unit
+    if verdict.tests["units"] <= 1:
+        return "Whether this very model is better cannot be told: the holdout has only one independent example."
+    low, high = sorted((gain.low, gain.high), key=abs) if verdict.outcome != "undecided" else (gain.low, gain.high)
+    if verdict.outcome == "undecided":
+        noun = f"the {'reduction of' if gauge.lower else 'gain in'} {gauge.what} against the model {against}"
+        known = f"({100 * gain.level:g}% interval over examples {number(low)} to {number(high)} {unit})"
+        return f"Whether this very model is better cannot be told: {noun} is {number(gain.mean)} {unit} {known}."
+    way = "higher" if (gain.mean > 0) is not gauge.lower else "lower"
+    known = f"({100 * gain.level:g}% interval over examples {number(abs(low))} to {number(abs(high))} {unit})"
+    better = "better" if gain.mean > 0 else "worse"
+    change = f"its {gauge.what} is {number(abs(gain.mean))} {unit} {way}"
+    return f"This very model is {better} than the one {against}: {change} {known}."
 
 
 def _tests(difference: np.ndarray, binary: bool, independent: bool) -> dict[str, float]:
