@@ -41,7 +41,7 @@ def needed(
     needed. With one seed nothing is known of luck in training, so ``seeds`` is None. New examples are taken to come in
     clusters as large as those at hand. Arguments and errors as `judge`; ``power`` in (0.5, 1).
 
-    Reference: Cohen, Statistical power analysis for the behavioral sciences, 1988, section 2.4; components crossed here.
+    Reference: Cohen, Statistical power analysis for the behavioral sciences, 1988, section 2.4; with crossed parts.
     """
     ours, theirs, groups = paired(candidate, baseline, groups)
     parts, seen = differing(ours, theirs, groups), float((ours - theirs).mean())
