@@ -21,6 +21,10 @@ FOLDS = (3, 2)
 """Parts of the cross-validation, as many as there is time for."""
 MOST = 5000
 """Scores that are kept for sets, at most."""
+_PROMISE = (
+    "That is for examples like those it learned from and on average over them, as far as the model errs like those of "
+    "the cross-validation."
+)
 _MEASURED = ("log_loss", "calibration_error")
 
 
@@ -98,9 +102,11 @@ def measured(certain: Certainty, record: Evaluation, task: Task, level: float) -
     """What the holdout says of temperature and sets of the first seed's model: ``calibration`` and ``sets``."""
     first = Evaluation(record.outputs[:1], record.utility[:1], record.targets, record.ids, record.groups)
     if not certain.scores:
-        return {"calibration": {"why": certain.why}, "sets": {"why": certain.why}}
+        missing = {"why": certain.why, "sentence": f"Left out, as {certain.why}."}
+        return {"calibration": {} if task.labels is Labels.NUMBERS else missing, "sets": missing}
     if task.labels is Labels.NUMBERS:
-        return {"sets": _ranges(certain, first, level)}
+        ranges = _ranges(certain, first, level)
+        return {"calibration": {}, "sets": {**ranges, "sentence": _told_range(ranges)}}
     exclusive = task.labels is Labels.CLASSES
     outputs = guard.scaled(first.outputs, certain.temperature, exclusive)
     after = Evaluation(outputs, first.utility, first.targets, first.ids, first.groups)
@@ -108,7 +114,9 @@ def measured(certain: Certainty, record: Evaluation, task: Task, level: float) -
     for name, one in (("before", first), ("after", after)):
         if name == "before" or calibration["applied"]:
             calibration[name] = {metric: _figure(metric, one, task, level) for metric in _MEASURED}
-    return {"calibration": calibration, "sets": _sets(certain, after, exclusive, level)}
+    calibration["sentence"] = _told_temperature(calibration)
+    sets = _sets(certain, after, exclusive, level)
+    return {"calibration": calibration, "sets": {**sets, "sentence": _told_sets(sets, exclusive)}}
 
 
 def _figure(name: str, record: Evaluation, task: Task, level: float) -> dict[str, float]:
@@ -130,6 +138,47 @@ def _ranges(certain: Certainty, record: Evaluation, level: float) -> dict[str, A
     error = np.abs(record.outputs[0, :, 0].astype(float) - record.targets)
     half = limit if np.isfinite(limit) else None
     return {**_covered(certain, error <= limit, record.groups, level), "half_width": half}
+
+
+def _told_temperature(found: dict[str, Any]) -> str:
+    where = f"in cross-validation on {found['examples']:,} labelled examples"
+    if not found["applied"]:
+        return f"Its probabilities stay as they are: no temperature lowered the log loss clearly {where}."
+    before, after = (100 * found[name]["calibration_error"]["mean"] for name in ("before", "after"))
+    way = "too sure" if found["value"] > 1 else "not sure enough"
+    return (
+        f"Its probabilities were {way}, so its outputs are divided by {found['value']:.2f}, found {where}. "
+        f"On the holdout the calibration error was {before:.1f}% before and is {after:.1f}% after."
+    )
+
+
+def _told_sets(found: dict[str, Any], exclusive: bool) -> str:
+    if found["limit"] is None:
+        return _everything(found, "all classes" if exclusive else "all labels")
+    what = "the right class" if exclusive else "all the right labels"
+    return (
+        f"Sets that are to hold {what} in {100 * found['level']:g}% of cases hold {_share(found['coverage'])} on the "
+        f"holdout, with {found['size']['mean']:.2f} of {found['classes']} {'classes' if exclusive else 'labels'} on "
+        f"average; {100 * found['single']:.0f}% have one. {_PROMISE}"
+    )
+
+
+def _told_range(found: dict[str, Any]) -> str:
+    if found["limit"] is None:
+        return _everything(found, "all numbers")
+    return (
+        f"Ranges of ±{found['limit']:.3g} that are to hold the number in {100 * found['level']:g}% of cases hold "
+        f"{_share(found['coverage'])} on the holdout. {_PROMISE}"
+    )
+
+
+def _everything(found: dict[str, Any], what: str) -> str:
+    few = f"{found['examples']} examples in cross-validation are too few, {found['least']} is the least"
+    return f"To be right in {100 * found['level']:g}% of cases a set would have to hold {what}: {few}."
+
+
+def _share(found: dict[str, float]) -> str:
+    return f"{100 * found['mean']:.1f}% ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
 
 
 def _covered(certain: Certainty, held: np.ndarray, groups: Sequence[str] | None, level: float) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Job:
             **found,
             **facts,
             **certainty.measured(sure, kept.record, kept.task, self.wanted.level),
-            **lessons.told(curve, ours.record, theirs.record, end, self.wanted.level),
+            **lessons.told(curve, (ours.record, theirs.record), end, ours.task.gauge, self.wanted.level),
             "why": why(race, raced, pair[0][1]),
             "candidates": [_shown(c) | ({"outcome": "finalist"} if c == pair[0][1] else {}) for c in raced],
             "data": {**self.data.facts, "protocol": f"{self.data.facts['protocol']}; {scratch}"},

@@ -12,6 +12,7 @@ from regraft.candidates import Candidate
 from regraft.core import catalog
 from regraft.core.config import entry, to_plain
 from regraft.core.errors import CandidateError, UserError
+from regraft.core.gauge import Gauge
 from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
@@ -104,11 +105,12 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
 
 
 def told(
-    curve: Sequence[dict[str, Any]], ours: Evaluation, theirs: Evaluation, end: int, level: float
+    curve: Sequence[dict[str, Any]], pair: tuple[Evaluation, Evaluation], end: int, gauge: Gauge, level: float
 ) -> dict[str, Any]:
     """The ``curve`` with its end, which has all seeds and ``end`` labels, and how many labels the transfer is worth."""
     if not curve:
-        return {"curve": []}
+        return {"curve": [], "worth": {}}
+    ours, theirs = pair
     labels = [*(row["labels"] for row in curve), end]
     values = {
         "chosen": [*(np.array(row["chosen"]) for row in curve), ours.utility],
@@ -118,10 +120,9 @@ def told(
         {"labels_per_class": n, **{who: {"mean": float(values[who][i].mean())} for who in values}}
         for i, n in enumerate(labels)
     ]
-    return {
-        "curve": points,
-        "worth": [to_plain(one) for one in guard.worth(labels, **values, groups=ours.groups, level=level)],
-    }
+    found = guard.worth(labels, **values, groups=ours.groups, level=level)
+    sentence = guard.describe_worth(found, gauge, level)
+    return {"curve": points, "worth": {"points": [to_plain(one) for one in found], "sentence": sentence}}
 
 
 def hindsight(race: BlindRace, raced: Sequence[Candidate], holdout: Callable[[Source], Dataset]) -> dict[str, Any]:
