@@ -1,4 +1,4 @@
-"""Real training on cheap tasks with sources that know nothing: how often does the guard say "helps"?
+"""Real training on cheap tasks with sources that know nothing: how often the guard says "helps".
 
     python benchmarks/null.py                       (300 runs a row, 6 minutes on one core)
 
@@ -137,7 +137,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Verdicts on sources that know nothing, with real training.")
     parser.add_argument("--runs", type=int, default=300)
     runs = parser.parse_args().runs
-    print("| source | classes | clusters | holdout | true gain | covered | helps | hurts | false | this model | width |")
+    print(
+        "| source | classes | clusters | holdout | true gain | covered | helps | hurts | false | this model | width |"
+    )
     print("|" + " --- |" * 11)
     for skewed in (False, True):
         for clustered in (False, True):
