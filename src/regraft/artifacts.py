@@ -47,6 +47,7 @@ def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict
         "frozen_norm": model.frozen_norm,
         "added": [to_plain(edit) for edit in model.added],
         "notes": model.notes,
+        "temperature": model.temperature,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         **facts,
     }
@@ -95,6 +96,7 @@ def load(folder: Path) -> tuple[Model, Backbone]:
         edit.add(model, backbone.preprocess.sample(2))
     network.load_state_dict(of_backbone)
     model.notes = manifest.get("notes", {})
+    model.temperature = manifest.get("temperature", 1.0)
     return model.eval(), backbone
 
 
@@ -140,6 +142,7 @@ def mean_of(names: Sequence[str], models: Sequence[tuple[Model, Backbone]]) -> t
     if any(_topped(other) != _topped(model) for other, _ in models) or not _descended(model.head):
         for other, _ in models:
             other.head, other.classes, other.task = nn.Identity(), (), None
+    model.temperature = 1.0  # that of one of them says nothing about their mean
     put(model, mean([state(other) for other, _ in models], [1 / len(models)] * len(models)))
     return model, backbone
 

@@ -1,5 +1,6 @@
 """The finish: a contestant trained over the seeds, and what the holdout says of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
+from regraft.data.splits import Split
 from regraft.evaluation import evaluation, predict
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
 from regraft.sources import Source
-from regraft.training import run
+from regraft.training import Engine, run
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,36 @@ class Finish:
                 found.append(np.load(path, allow_pickle=False))
                 advance(seed + 1)
         return evaluation(found, holdout, self.problem(0).task)
+
+    def crossed(self, method: str, steps: int, splits: Sequence[Split]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What models that did not learn from them make of the labelled examples: cross-validation over ``splits``.
+
+        Returns:
+            Rows of the examples (M,), their predictions (M, K), and which split judged each (M,).
+
+        Raises:
+            CandidateError: numbers or memory broke down.
+        """
+        found = []
+        with self.bench.reporter.track(f"calibrate {method}", len(splits)) as advance:
+            for number, (learn, valid) in enumerate(splits):
+                path = self.bench.journal.path(f"calibrate-{catalog.filed(method)}-{number}.npy")
+                if not path.exists():
+                    write_array(path, self._without(method, steps, learn, valid))
+                found.append(np.load(path, allow_pickle=False))
+                self.bench.clock.stamp()
+                advance(number + 1)
+        part = np.repeat(np.arange(len(splits)), [len(one) for one in found])
+        return np.concatenate([valid for _, valid in splits]), np.concatenate(found), part
+
+    def _without(self, name: str, steps: int, learn: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """What the first seed's model makes of examples ``valid`` if it learns from ``learn`` only."""
+        at = derive(self.bench.seed, "finish", 0)
+        problem = self.source.problem(self.train_data.take(learn), self.unlabeled, at, self.bench.cache)
+        method: Method = entry("methods", name).with_steps(steps)
+        model = run(self.source.model, method.phases(problem), problem, Engine(self.source.training))
+        shown, preprocess = self.train_data.take(valid), self.source.backbone.preprocess
+        return predict(model, shown, preprocess, problem.task, self.source.inference)
 
     def _train_one(self, name: str, steps: int, seed: int) -> None:
         folder, problem = self._folder(name, seed), self.problem(seed)

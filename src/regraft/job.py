@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from regraft import guard, keeping, lessons, planning
+from regraft import certainty, guard, keeping, lessons, planning
 from regraft.bench import Bench
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
@@ -87,13 +87,19 @@ class Job:
         verdict = guard.judge(ours.record, theirs.record, level=self.wanted.level)
         against = BASELINES[pair[1][1].method].against
         verdict = replace(verdict, sentence=guard.describe(verdict, ours.task.gauge, against))
+        found = keeping.result(verdict, ours, theirs)
+        sure = self._certain(race, pair[found["shipped"] != "transfer"])
+        kept = ours if found["shipped"] == "transfer" else theirs
         contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
         measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
         curve = self.bench.journal.once("curve", measure)
+        end = min(self.data.train.counts().values()) if curve else 0
         scratch = _compared(pair[1][1], sum(c.outcome == "baseline" for c in raced))
         found = {
-            **keeping.result(verdict, ours, theirs),
+            **found,
             **facts,
+            **certainty.measured(sure, kept.record, kept.task, self.wanted.level),
+            **lessons.told(curve, (ours.record, theirs.record), end, ours.task.gauge, self.wanted.level),
             "why": why(race, raced, pair[0][1]),
             "candidates": [_shown(c) | ({"outcome": "finalist"} if c == pair[0][1] else {}) for c in raced],
             "data": {**self.data.facts, "protocol": f"{self.data.facts['protocol']}; {scratch}"},
@@ -101,11 +107,15 @@ class Job:
             "effects": {} if self.data.blind else lessons.effects(raced),
             "ranking_agreement": lessons.agreement(race.place, raced),
             "forgetting": lessons.forgetting(ours.finish, ours.method),
-            "curve": [*curve, keeping.last_point(ours, theirs)] if curve else [],
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
         }
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
-        return keeping.keep(found, ours, theirs, self.bench)
+        return keeping.keep(found, ours, theirs, sure)
+
+    def _certain(self, race: Race, kept: "_Trained") -> certainty.Certainty:
+        """Temperature and scores of the kept model, which nothing of the holdout goes into."""
+        finish, chosen = kept
+        return certainty.find(certainty.Trained(finish, chosen.method, race.steps(chosen), race.seconds(chosen, 1)))
 
     def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
         """Selectors beside the oracle; the models of the race are not needed any more then."""
@@ -169,7 +179,8 @@ class Job:
         holdout, journal, least = len(self.data.holdout), self.bench.journal, race.plan.steps
 
         def affords(steps: int, seeds: int) -> bool:
-            training = sum(race.planned(steps).seconds(c, seeds) for c in (ours, theirs))
+            calibrating = certainty.FOLDS[-1] * (steps > least)  # of the transfer, which is mostly what is kept
+            training = sum(race.planned(steps).seconds(*one) for one in ((ours, seeds + calibrating), (theirs, seeds)))
             judging = 1.3 * seeds * holdout * sum(race.sources[c.source].cost[1] for c in (ours, theirs))
             kept = min(5.0, 0.04 * (self.bench.clock.budget or 0.0))  # for the report
             return bool(training + judging <= 0.95 * self.bench.clock.left() - kept)

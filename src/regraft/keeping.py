@@ -13,7 +13,7 @@ from sklearn.manifold import TSNE
 
 from regraft import artifacts, guard, runs
 from regraft.backbones._facts import facts
-from regraft.bench import Bench
+from regraft.certainty import Certainty
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.config import to_plain
@@ -73,16 +73,24 @@ class Judged:
 
 def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     """The verdict and the figures behind it."""
-    helped, level = verdict.outcome != "hurts", verdict.gain.level
-    labels = by_label(ours, theirs, level)
+    level, against = verdict.gain.level, BASELINES[theirs.method].against
+    labels, model = by_label(ours, theirs, level), guard.judge_model(ours.record, theirs.record, level=level)
+    helped = "hurts" not in (verdict.outcome, model.outcome)  # either answer is reason enough not to ship it
     sentence = f"{verdict.sentence}{ruined(labels, level)}"
+    told = guard.describe_model(model, ours.task.gauge, against)
+    if verdict.outcome != "hurts" and not helped:
+        sentence = f"{sentence} {told}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
         "verdict": verdict.outcome,
         "task": catalog.name_of(type(ours.task)),
-        "sentence": sentence if helped else f"{sentence} The model {BASELINES[theirs.method].against} is kept.",
+        "sentence": sentence if helped else f"{sentence} The model {against} is kept.",
         "gain": to_plain(verdict.gain),
         "tests": verdict.tests,
+        "model_verdict": model.outcome,
+        "model_gain": to_plain(model.gain),
+        "model_sentence": told,
+        "needed": _needed(verdict, ours, theirs),
         "chosen": finalist if helped else {"source": None, "method": theirs.method},
         "finalist": finalist,
         "shipped": "transfer" if helped else "scratch",
@@ -96,6 +104,15 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "citations": {n: _reference(n) for n in (ours.method, theirs.method)},
         "precision_check": _agreement(ours),
     }
+
+
+def _needed(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
+    """How many more examples or seeds would decide a comparison that is open; empty for one that is decided."""
+    if verdict.outcome != "undecided":
+        return {}
+    found = guard.needed(ours.record, theirs.record, level=verdict.gain.level)
+    seeds, examples = ours.record.utility.shape
+    return {**to_plain(found), "sentence": guard.describe_needed(found, ours.task.gauge, seeds, examples)}
 
 
 def by_label(ours: Judged, theirs: Judged, level: float) -> list[dict[str, Any]]:
@@ -140,13 +157,6 @@ def ruined(rows: Sequence[dict[str, Any]], level: float) -> str:
     return f" It is worse on {len(worse)} of {len(rows)} classes: {named}{more}."
 
 
-def last_point(ours: Judged, theirs: Judged) -> dict[str, Any]:
-    """The end of the curve of accuracy against labels: all labels, all seeds."""
-    labels = min(ours.finish.train_data.examples.counts().values())
-    values = {name: {"mean": float(j.record.utility.mean())} for name, j in (("chosen", ours), ("scratch", theirs))}
-    return {"labels_per_class": labels, **values}
-
-
 def metrics(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, dict[str, float]]:
     """Every metric of the task with its interval, as plain values."""
     found = figures(record, task, level)
@@ -177,11 +187,11 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def keep(found: dict[str, Any], ours: Judged, theirs: Judged, bench: Bench) -> dict[str, Any]:
+def keep(found: dict[str, Any], ours: Judged, theirs: Judged, certain: Certainty) -> dict[str, Any]:
     """Write the kept model, the evaluation, the maps and, last, ``run.json``; returns the completed result."""
+    kept, bench = ours if found["shipped"] == "transfer" else theirs, ours.finish.bench
     folder = bench.journal.folder
-    kept = ours if found["shipped"] == "transfer" else theirs
-    facts = {"sentence": found["sentence"], "label": ours.holdout.examples.label}
+    facts = {"sentence": found["sentence"], "label": ours.holdout.examples.label, **certain.kept}
     artifacts.save(folder, kept.model, kept.finish.source.backbone, kept.task, facts)
     runs.remember_seen(folder, kept.seen())
     for name, judged in (("chosen", ours), ("scratch", theirs)):

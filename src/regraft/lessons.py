@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import weightedtau
 
+from regraft import guard
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate
 from regraft.core import catalog
-from regraft.core.config import entry
+from regraft.core.config import entry, to_plain
 from regraft.core.errors import CandidateError, UserError
+from regraft.core.gauge import Gauge
+from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.data.draws import draw
@@ -79,7 +82,7 @@ Contestant = tuple[Finish, str, int]
 
 
 def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: float) -> list[dict[str, Any]]:
-    """Utility on the holdout against labels per class for the transfer and for scratch, one seed.
+    """Utility of each holdout example at numbers of labels per class for the transfer and for scratch, one seed.
 
     Smaller draws are part of the larger ones. The curve describes; nothing is chosen by it. ``seconds``: what a point
     is expected to take; those for which the budget has no room are left out.
@@ -97,8 +100,29 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
             ours, theirs = (_at(one, drawn, data) for one, data in zip(pair, holdouts, strict=True))
         except (CandidateError, UserError):  # copies, groups and label sets may not leave enough to draw from
             break
-        rows.append({"labels_per_class": shots, "chosen": {"mean": ours}, "scratch": {"mean": theirs}})
+        rows.append({"labels": shots, "chosen": ours.tolist(), "scratch": theirs.tolist()})
     return rows
+
+
+def told(
+    curve: Sequence[dict[str, Any]], pair: tuple[Evaluation, Evaluation], end: int, gauge: Gauge, level: float
+) -> dict[str, Any]:
+    """The ``curve`` with its end, which has all seeds and ``end`` labels, and how many labels the transfer is worth."""
+    if not curve:
+        return {"curve": [], "worth": {}}
+    ours, theirs = pair
+    labels = [*(row["labels"] for row in curve), end]
+    values = {
+        "chosen": [*(np.array(row["chosen"]) for row in curve), ours.utility],
+        "scratch": [*(np.array(row["scratch"]) for row in curve), theirs.utility],
+    }
+    points = [
+        {"labels_per_class": n, **{who: {"mean": float(values[who][i].mean())} for who in values}}
+        for i, n in enumerate(labels)
+    ]
+    found = guard.worth(labels, **values, groups=ours.groups, level=level)
+    sentence = guard.describe_worth(found, gauge, level)
+    return {"curve": points, "worth": {"points": [to_plain(one) for one in found], "sentence": sentence}}
 
 
 def hindsight(race: BlindRace, raced: Sequence[Candidate], holdout: Callable[[Source], Dataset]) -> dict[str, Any]:
@@ -144,16 +168,20 @@ def _pair(candidate: Candidate) -> dict[str, Any]:
     return {"source": candidate.source, "method": candidate.method}
 
 
-def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> float:
+def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> np.ndarray:
     finish, name, steps = contestant
     source, bench = finish.source, finish.bench
     problem = source.problem(finish.train_data.take(rows), finish.unlabeled, derive(bench.seed, "curve"), bench.cache)
     method: Method = entry("methods", name).with_steps(steps)
     model = run(source.model, method.phases(problem), problem, Engine(source.training))
-    return _utility(finish, model, holdout, problem.task)
+    return _each(finish, model, holdout, problem.task)
 
 
 def _utility(finish: Finish, model: Any, data: Dataset, task: Any) -> float:
-    """Mean utility in the units of all labels, whatever labels the model had."""
+    return float(_each(finish, model, data, task).mean())
+
+
+def _each(finish: Finish, model: Any, data: Dataset, task: Any) -> np.ndarray:
+    """Utility (N,) in the units of all labels, whatever labels the model had."""
     found = predict(model, data, finish.source.backbone.preprocess, task, finish.source.inference)
-    return float(finish.problem(0).task.utility(found, data.labels).mean())
+    return np.round(finish.problem(0).task.utility(found, data.labels), 6)

@@ -32,11 +32,13 @@ class Model(nn.Module):
         self.task: Task | None = None  # what the head was made for
         self.added: tuple[object, ...] = ()  # the structural edits whose parts the backbone holds, in order
         self.kept = nn.ModuleDict()  # weights that a later phase goes back to: see `edits/_kept.py`
+        self.temperature = 1.0  # what outputs are divided by, for probabilities that are as sure as they should be
         self.notes: dict[str, str] = {}  # what edits and terms found out while it was made, for a reader
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs (B, ...) to outputs (B, K)."""
-        return self.head(self.backbone(inputs))
+        outputs: Tensor = self.head(self.backbone(inputs))
+        return outputs if self.temperature == 1 else outputs / self.temperature
 
     def view(self, batch: Batch) -> View:
         """Features and outputs of a batch, whose inputs may be remembered activations."""

@@ -85,7 +85,7 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
         CandidateError: the loss is not a number, or memory runs out even for single examples.
     """
     model = deepcopy(model)
-    model.notes = {}
+    model.notes, model.temperature = {}, 1.0  # what was found out about the old weights
     saved = checkpoint.load(engine.checkpoint) if engine.checkpoint else None
     begin = saved[1]["phase"] if saved else 0
     with engine.runtime.limited():

@@ -15,6 +15,7 @@ def summary(result: dict[str, Any]) -> str:
     rival = BASELINES[result.get("against", "scratch")]
     kept = f"{chosen['method']} from {chosen['source']}" if chosen["source"] else f"the model {rival.against}"
     lines = ["", f"  {result['verdict'].upper()}: {result['sentence']}", "", f"  kept: {kept}"]
+    lines += [f"  {said}" for said in _asides(result)]
     lines += [f"  cut:  {result['plan']['note']}"] if result["plan"]["note"] else []
     lines += ["", f"  {'':<22}{'transfer':>10}{rival.name:>12}"]
     for name, value in result["metrics"].items():
@@ -31,6 +32,15 @@ def summary(result: dict[str, Any]) -> str:
     lines += [f"          and {more} more; all are in the report"] if more > 0 else []
     lines += ["", f"  model:  {folder / 'model.safetensors'}", f"  report: {folder / 'report.html'}"]
     return "\n".join([*lines, f"  {readable(result['seconds'])} in all", ""])
+
+
+def _asides(result: dict[str, Any]) -> list[str]:
+    """The other question, what would decide the first, and the worth in labels; a line each, as far as known."""
+    found = (
+        result.get("model_sentence", ""),
+        *(result.get(name, {}).get("sentence", "") for name in ("needed", "worth")),
+    )
+    return [said for said in found if said]
 
 
 def _short(source: str, room: int = 44) -> str:

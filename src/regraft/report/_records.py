@@ -158,6 +158,31 @@ class Hindsight(Record):
     selectors: list[Taken] = []
 
 
+class Sentence(Record):
+    """What is said in words."""
+
+    sentence: str = ""
+
+
+class Calibration(Sentence):
+    """The temperature of the kept model, and figures on the holdout before and after."""
+
+    value: Number = None
+    applied: bool = False
+    before: dict[str, Spread] = {}
+    after: dict[str, Spread] = {}
+
+
+class Sets(Sentence):
+    """Conformal sets or ranges on the holdout: how often they hold the truth, and how large they are."""
+
+    level: Number = None
+    limit: Number = None
+    coverage: Spread | None = None
+    size: Spread | None = None
+    half_width: Number = None
+
+
 class Plan(Record):
     """What the budget afforded."""
 
@@ -172,6 +197,13 @@ class Result(Record):
     sentence: str
     gain: Gain | None = None
     tests: dict[str, Number] = {}
+    model_verdict: Literal["helps", "hurts", "undecided"] | None = None
+    model_gain: Gain | None = None
+    model_sentence: str = ""
+    needed: Sentence = Sentence()
+    worth: Sentence = Sentence()
+    calibration: Calibration = Calibration()
+    sets: Sets = Sets()
     chosen: Pair = Pair()
     shipped: str = "transfer"
     against: Literal["scratch", "source_only"] = "scratch"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from regraft.core.labels import Labels
-from regraft.report import figures, panels, pictures, tables
+from regraft.report import figures, panels, pictures, proof, tables
 from regraft.report._load import Folder
 from regraft.report._svg import Figure
 from regraft.report.tables import Table
@@ -45,6 +45,11 @@ class Contents:
     gain: Drawing | None
     metrics: Table | None
     tests: str
+    questions: Table | None
+    needed: str
+    sure: Table | None
+    doubts: tuple[str, ...]
+    worth: str
     curve: Drawing | None
     curve_title: str
     ranking: Table | None
@@ -85,7 +90,10 @@ def gather(folder: Folder) -> Contents:
         title=folder.name, verdict=result.verdict, sign=sign, word=word, rival=result.rival.name,
         seen=bool(result.rule), sentence=(head, bracket + tail),
         kept=_kept(folder), facts=_facts(folder), gain=_gain(folder), metrics=tables.metrics(folder),
-        tests=_tests(folder), curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
+        tests=_tests(folder), questions=proof.questions(folder), needed=result.needed.sentence,
+        sure=proof.sure(folder), worth=result.worth.sentence,
+        doubts=tuple(filter(None, (result.calibration.sentence, result.sets.sentence))),
+        curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
         ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
         hindsight=tables.hindsight(folder),
         labels=tables.labels(folder), left_out=tables.left_out(folder), why=result.why, confusion=drawn,

@@ -57,12 +57,13 @@ def _opening(contents: Contents) -> list[str]:
         f"- {safe(name)}: **{safe(value)}** {safe(note)}".rstrip() for name, value, note in contents.facts
     )
     bracket = f" {safe(contents.sentence[1])}" if contents.sentence[1] else ""
-    curve = [f"## {contents.curve_title}", _drawing(contents.curve)] if contents.curve else []
+    curve = [f"## {contents.curve_title}", _drawing(contents.curve), safe(contents.worth)] if contents.curve else []
+    asked = ["## Two questions", _table(contents.questions), safe(contents.needed)] if contents.questions else []
     return [
         f"# {contents.sign} {contents.word}: {safe(contents.title)}",
         f"**{safe(contents.sentence[0])}**{bracket}", safe(contents.kept), _drawing(contents.gain), facts,
         f"## Transfer against {contents.rival}" if contents.metrics else "", _table(contents.metrics),
-        safe(contents.tests), *curve,
+        safe(contents.tests), *asked, *curve,
     ]  # fmt: skip
 
 
@@ -73,7 +74,9 @@ def _choice(contents: Contents) -> list[str]:
 
 
 def _mistakes(contents: Contents) -> list[str]:
+    sure = ["## How sure it may sound", _table(contents.sure), *map(safe, contents.doubts)]
     return [
+        *(sure if contents.sure or contents.doubts else ()),
         f"## {contents.labels.head[0]} by {contents.labels.head[0].lower()}" if contents.labels else "",
         _table(contents.labels),
         "## Where it errs" if contents.pairs or contents.confusion else "", _drawing(contents.confusion),
