@@ -9,7 +9,7 @@ from torch import nn
 from regraft import artifacts, lessons
 from regraft.bench import Bench
 from regraft.blind import BlindRace, check, unnamed
-from regraft.candidates import AtHand, Candidate, Entrants, refuse
+from regraft.candidates import AtHand, Candidate, Entrants, Plan, refuse
 from regraft.core import catalog
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.progress import Reporter
