@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from regraft import understanding
 from regraft.backbones._base import Backbone, Network
@@ -17,7 +19,7 @@ from regraft.features import forward
 from regraft.preprocessing.images import Images
 from regraft.readers._base import read
 from regraft.runtime import Runtime
-from regraft.understanding import CLEARLY, best_input, likelihood
+from regraft.understanding import CLEARLY, best_input, folded_away, likelihood
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -109,3 +111,18 @@ def test_a_published_keras_model_gets_what_it_was_trained_with():
     assert best.normalise == "byte"
     scores = forward(best.recogniser(), data, best.preprocess, Runtime())
     assert (scores.argmax(1) == data.labels).mean() == pytest.approx(0.751, abs=0.005)
+
+
+def test_normalisation_that_was_folded_away_is_told_from_trained_and_from_fresh() -> None:
+    norm = nn.BatchNorm2d(3)
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), norm, nn.BatchNorm2d(3))
+    assert not folded_away(network)  # fresh
+    norm.running_var.fill_(1 - norm.eps)
+    norm.bias.data = torch.tensor([0.3, -1.0, 0.0])
+    assert folded_away(network)
+    for values in (norm.running_mean, norm.running_var, norm.weight.data):
+        values[1] += 0.5
+        assert not folded_away(network)
+        values[1] -= 0.5
+    assert folded_away(network)
+    assert not folded_away(nn.Conv2d(1, 3, 3))

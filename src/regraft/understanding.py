@@ -26,6 +26,8 @@ from regraft.tasks.multilabel import Multilabel
 
 BREAKS = 0.25
 """Nats of likelihood per example that batch statistics must cost to be called broken; sound networks differ by 0.05."""
+_EXACTLY = 1e-4
+"""How far placeholders may be from 0 and 1: variances of 1 less the layer's epsilon are some."""
 SEEN = 64
 """Pictures on which conventions of input are compared, at most; spread over the classes."""
 SMALL_WEIGHTS, SMALL_INPUT = 1_000_000, 3 * 32 * 32
@@ -104,12 +106,27 @@ def norm_breaks(network: Network, dataset: Dataset, backbone: Backbone, runtime:
     None without such layers, and where the examples have no labels to probe with.
 
     Networks in the wild may have had their normalisation folded into the convolutions: then batch statistics undo it.
+    Where that is plain to see, nothing is probed: a probe may not show what a descent loses.
     """
     if dataset.examples.labels is None or not any(isinstance(m, NORMS) for m in network.modules()):
         return None
+    if folded_away(network):
+        return True
     stored = likelihood(forward(network, dataset, backbone.preprocess, runtime), *_known(dataset))
     of_batch = likelihood(forward(_OfBatch(network), dataset, backbone.preprocess, runtime), *_known(dataset))
     return stored > of_batch + BREAKS
+
+
+def folded_away(network: nn.Module) -> bool:
+    """Whether all that normalisation by stored statistics does is to add a bias; in no fresh network it does as much.
+
+    A file that was exported for inference has such placeholders for statistics; those of a batch undo its weights.
+    """
+    norms = [m for m in network.modules() if isinstance(m, NORMS) and m.affine and m.track_running_stats]
+    stored = ((dict(m.named_buffers()), m.weight.detach(), m.bias) for m in norms)
+    parts = [(named["running_mean"], named["running_var"] - 1, weight - 1, bias) for named, weight, bias in stored]
+    plain = all(float(part.abs().max()) <= _EXACTLY for *layer, _ in parts for part in layer)
+    return plain and any(bool(bias.any()) for *_, bias in parts)
 
 
 class _OfBatch(nn.Module):
