@@ -89,22 +89,20 @@ class Screening:
         scores = {}
         with self.bench.reporter.track(f"screening on {count} labels", len(found.kept)) as advance:
             for done, uri in enumerate(found.kept, 1):
-                trial = self._journal(uri).once(str(count), partial(self._trial, uri, before, count))
-                if "failed" in trial:
-                    found.failed[uri] = trial["failed"]
-                else:
-                    scores[uri] = Measured(np.array(trial["whole"]), np.array(trial["draws"]))
-                    found.first.setdefault(uri, trial["seconds"])
                 advance(done)
+                try:
+                    trial = self._journal(uri).once(str(count), partial(self._trial, uri, before, count))
+                except FAILS as error:  # not remembered: it may be mended before the work goes on
+                    found.failed[uri] = reason(error)
+                    continue
+                scores[uri] = Measured(np.array(trial["whole"]), np.array(trial["draws"]))
+                found.first.setdefault(uri, trial["seconds"])
         return scores
 
     def _trial(self, uri: str, before: int, count: int) -> dict[str, Any]:
         begun = time.monotonic()
-        try:
-            x = self._features(uri, before, count)
-            scores = measured(Evidence(x, self._labels(count)), QUICK, self.bench.seed, _RESAMPLES)
-        except FAILS as error:
-            return {"failed": reason(error)}
+        x = self._features(uri, before, count)
+        scores = measured(Evidence(x, self._labels(count)), QUICK, self.bench.seed, _RESAMPLES)
         seconds = time.monotonic() - begun
         return {"whole": scores.whole.tolist(), "draws": scores.draws.tolist(), "seconds": seconds}
 

@@ -35,7 +35,7 @@ def zoo(folder):
         make = "strong" if number % 10 == 7 else "weak"
         torch.manual_seed(number)
         torch.save(code[make]().state_dict(), folder / f"{number}.pth")
-        uris.append(f"torch:net.py:{make}@{number}.pth?size=16&normalise=unit&padding=symmetric")
+        uris.append(f"torch:net.py:{make}@{number}.pth?size=16&normalise=unit")
     (folder / "zoo.txt").write_text("# networks\n\n" + "\n".join([*uris, "torch:net.py:gone@0.pth"]), encoding="utf-8")
     return uris[7::10]
 
