@@ -18,7 +18,7 @@ from regraft.finishing import Finish
 from regraft.opening import Opening
 from regraft.preparing import Prepared
 from regraft.racing import CLEARLY, EPOCHS, Race
-from regraft.ranking import known_of, rank
+from regraft.ranking import known_of, told
 from regraft.sources import Source, open_source, scratch_source
 
 
@@ -106,6 +106,7 @@ class Job:
             "budget": self.bench.clock.budget,
             "effects": {} if self.data.blind else lessons.effects(raced),
             "ranking_agreement": lessons.agreement(race.place, raced),
+            "score_agreement": lessons.agreements(facts["ranking"], raced),
             "forgetting": lessons.forgetting(ours.finish, ours.method),
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
         }
@@ -151,7 +152,7 @@ class Job:
         return [small, *others.values()]
 
     def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:
-        return rank({s.uri: known_of(s, self.train[s.uri], self.bench) for s in sources}, self.bench.seed)
+        return told({s.uri: known_of(s, self.train[s.uri], self.bench) for s in sources}, self.bench.seed)
 
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
         weights = [catalog.find("methods", c.method).cost for c in candidates]

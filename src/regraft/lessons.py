@@ -53,13 +53,48 @@ def agreement(place: Mapping[str, int], raced: Sequence[Candidate]) -> float | N
 
     Reference: Vigna, A weighted correlation index for rankings with ties, WWW 2015.
     """
-    best: dict[str, float] = {}
+    best = {uri: at for uri, (at, _) in _best(raced).items() if uri in place}
+    return _tau([-place[s] for s in best], list(best.values()))
+
+
+def agreements(ranking: Sequence[Mapping[str, Any]], raced: Sequence[Candidate]) -> dict[str, dict[str, float | None]]:
+    """How well the combined ranking and each score, the prior among them, foretold the race, the best ``tau`` first.
+
+    ``tau``: see `agreement`, None where the score says the same of all sources. ``regret``: how much better the best
+    source did in the race (in mean utility) than the one that the score would have taken; of several at the top, their
+    mean. A score that lacks a source which raced is left out. A score to be believed beats ``prior``.
+    """
+    best = _best(raced)
+    rows = [row for row in ranking if row["source"] in best]
+    if len(rows) < 2:
+        return {}
+    said = {"combined": {row["source"]: -float(row["rank"]) for row in rows}}
+    for row in rows:
+        values = {name: score["value"] for name, score in row["scores"].items()} | dict(row.get("beside", {}))
+        for name, value in values.items():
+            said.setdefault(name, {})[row["source"]] = value
+    truth = {row["source"]: best[row["source"]] for row in rows}
+    found = {name: _foretold(of, truth) for name, of in said.items() if len(of) == len(rows)}
+    return dict(sorted(found.items(), key=lambda item: -(-2.0 if item[1]["tau"] is None else item[1]["tau"])))
+
+
+def _foretold(said: Mapping[str, float], truth: Mapping[str, tuple[float, float]]) -> dict[str, float | None]:
+    top = [truth[s][1] for s, value in said.items() if value == max(said.values())]
+    tau = _tau(list(said.values()), [truth[s][0] for s in said])
+    return {"tau": tau, "regret": max(utility for _, utility in truth.values()) - float(np.mean(top))}
+
+
+def _best(raced: Sequence[Candidate]) -> dict[str, tuple[float, float]]:
+    """What is expected of the best candidate of each source that raced, and its mean utility."""
+    found: dict[str, tuple[float, float]] = {}
     for c in raced:
-        if c.score is not None and c.source in place:
-            best[c.source] = max(best.get(c.source, -np.inf), c.expected)
-    if len(best) < 2:
-        return None
-    tau = float(weightedtau([-place[s] for s in best], list(best.values())).statistic)
+        if c.score is not None and not c.baseline:
+            found[c.source] = max(found.get(c.source, (-np.inf, -np.inf)), (c.expected, c.score))
+    return found
+
+
+def _tau(said: Sequence[float], truth: Sequence[float]) -> float | None:
+    tau = float(weightedtau(said, truth).statistic) if len(said) > 1 else np.nan
     return tau if np.isfinite(tau) else None
 
 

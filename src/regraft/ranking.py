@@ -1,6 +1,7 @@
 """Which source will transfer best: several scores on remembered features, combined, and how sure the ranks are."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.features import Memory, features
 from regraft.scores._base import Evidence
+from regraft.scores._probe import along
 from regraft.sources import Source
 
 VOTING = ("knn", "linear_probe", "logme", "h_score", "leep", "nce")
@@ -22,35 +24,92 @@ LOUDEST = 3.0
 """Most that one score can say for or against a source, in its own standard errors."""
 KEPT = 0.8
 """Share of the labelled examples in a subsample."""
-_RESAMPLES = 20
+RESAMPLES = 20
+"""Subsamples that intervals are from."""
+BESIDE = 500
+"""Most labelled examples, and most examples of a source's own, that scores which do not vote are told of."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores of one source: ``whole`` (K,) on all labelled examples, ``draws`` (R, K) on subsamples of them.
+
+    Not a number where a score lacks what it needs or there are too few labels for it.
+    """
+
+    whole: np.ndarray
+    draws: np.ndarray
 
 
 def known_of(source: Source, train: Dataset, bench: Bench) -> Evidence:
-    """What is known of a source on the labelled target, as it decodes it, before any training."""
-    x = features(source.model.backbone, train, source.backbone.preprocess, Memory(source.inference, bench.cache))
-    parameters = sum(p.numel() for p in source.model.backbone.parameters())
-    return Evidence(x, train.labels, source.predictions(x), parameters)
+    """What is known of a source on the labelled target, as it decodes it, before any training.
+
+    Of the source's own labelled data, if there are any, at most `BESIDE` examples.
+    """
+    backbone, memory = source.model.backbone, Memory(source.inference, bench.cache)
+    x = features(backbone, train, source.backbone.preprocess, memory)
+    parameters = sum(p.numel() for p in backbone.parameters())
+    known = Evidence(x, train.labels, source.predictions(x), parameters)
+    if source.domain is None:
+        return known
+    own = source.domain.train
+    some = own.take(np.sort(np.argsort(np.array(own.examples.digests))[:BESIDE]))  # by content: no order matters
+    z = features(backbone, some, source.backbone.preprocess, memory)
+    return replace(known, source_features=z, source_labels=some.labels)
 
 
-def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:
-    """Sources from the most to the least promising.
+def rank(evidence: Mapping[str, Evidence], seed: int = 0, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
+    """Sources from the most to the least promising; see `placed`. The order of the examples does not matter."""
+    known = _ordered(evidence)
+    found = {uri: measured(one, VOTING, seed, resamples) for uri, one in known.items()}
+    return placed(found, VOTING, next(iter(known.values())).labels)
+
+
+def told(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:
+    """What `rank` says, each source with the values of the scores that do not vote ``beside``."""
+    others = beside(evidence, seed)
+    return [{**row, "beside": others[row["source"]]} for row in rank(evidence, seed)]
+
+
+def beside(evidence: Mapping[str, Evidence], seed: int = 0) -> dict[str, dict[str, float]]:
+    """For each source the scores that do not vote, as far as they can be had, on at most `BESIDE` labelled examples."""
+    names = [name for name in catalog.names("scores") if name not in VOTING]
+    found = {}
+    for uri, known in _ordered(evidence).items():
+        some = np.sort(np.random.default_rng(derive(seed, "beside")).permutation(len(known.labels))[:BESIDE])
+        values = zip(names, _scores(_taken(known, some), names), strict=True)
+        found[uri] = {name: float(value) for name, value in values if np.isfinite(value)}
+    return found
+
+
+def measured(evidence: Evidence, names: Sequence[str], seed: int, resamples: int = RESAMPLES) -> Measured:
+    """The scores ``names`` of one source. The subsamples of equal seeds are of the same examples for all sources.
+
+    They are drawn without replacement, because copies of an example would be each other's neighbours.
+    """
+    count, draws = len(evidence.labels), []
+    for seed_of_draw in (derive(seed, "ranking", i) for i in range(resamples)):
+        rows = np.sort(np.random.default_rng(seed_of_draw).permutation(count)[: _drawn(count)])
+        draws.append(_scores(_taken(evidence, rows), names))
+    return Measured(_scores(evidence, names), np.stack(draws))
+
+
+def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarray) -> list[dict[str, Any]]:
+    """Sources from the most to the least promising, by the scores ``names`` on ``labels``.
 
     Intervals of scores (90%) stay where the score can be; at its end they are those of `Interval.within`.
 
     Each score votes with its distance from the median source, in standard errors, at most three: a score that cannot
     tell the sources apart says little. The standard errors and the intervals of the ranks (5% to 95%) come from
-    subsamples of four fifths of the labelled examples, alike for all sources; they are drawn without replacement,
-    because copies of an example would be each other's neighbours. Errors are those of the delete-d
+    subsamples of four fifths of the labelled examples. Errors are those of the delete-d
     jackknife (Shao and Wu, A general theory for jackknife variance estimation, Annals of Statistics 1989).
 
     Returns:
         For each source: ``source``; ``rank`` (1 is best); ``low``, ``high``; ``tied`` (its interval meets the best's);
         ``scores``, each with ``value``, ``low`` and ``high``.
     """
-    sources = list(evidence)
-    whole = _scores(list(evidence.values()))
-    seeds = [derive(seed, "ranking", i) for i in range(_RESAMPLES)]
-    draws = np.stack([_scores(_subsample(list(evidence.values()), s)) for s in seeds])
+    sources, count = list(found), len(labels)
+    whole, draws = np.stack([m.whole for m in found.values()]), np.stack([m.draws for m in found.values()], axis=1)
     voting = np.isfinite(whole).all(0) & np.isfinite(draws).all((0, 1))
     wider = (KEPT / (1 - KEPT)) ** 0.5  # delete-d jackknife: subsamples share most examples, so they differ too little
     errors = draws.std(0) * wider
@@ -59,27 +118,32 @@ def rank(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]
     spread = whole + wider * (draws - draws.mean(0))
     resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in spread])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
-    if _drawn(len(evidence[sources[0]].labels)) == len(evidence[sources[0]].labels):  # no subsample, nothing is sure
+    if _drawn(count) == count:  # no subsample, nothing is sure
         low, high = np.ones(len(sources)), np.full(len(sources), float(len(sources)))
-    best = int(np.argmin(ranks))
-    rows = []
+    best, rows = int(np.argmin(ranks)), []
     for s in np.argsort(ranks):
-        labels = evidence[sources[s]].labels
-        found = {
-            n: _interval(n, labels, whole[s, k], errors[s, k]) for k, n in enumerate(VOTING) if np.isfinite(whole[s, k])
-        }
+        had = [(k, name) for k, name in enumerate(names) if np.isfinite(whole[s, k])]
+        told = {name: _interval(name, labels, whole[s, k], errors[s, k]) for k, name in had}
         tied = bool(low[s] <= high[best])
         ends = min(float(low[s]), float(ranks[s])), max(float(high[s]), float(ranks[s]))
         where = {"rank": int(ranks[s]), "low": ends[0], "high": ends[1], "tied": tied}
-        rows.append({"source": sources[s], **where, "scores": found})
+        rows.append({"source": sources[s], **where, "scores": told})
     return rows
 
 
-def _subsample(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
-    count = len(evidence[0].labels)
-    rows = np.sort(np.random.default_rng(seed).permutation(count)[: _drawn(count)])
-    said = [None if e.source_probabilities is None else e.source_probabilities[rows] for e in evidence]
-    return [Evidence(np.asarray(e.features)[rows], e.labels[rows], p) for e, p in zip(evidence, said, strict=True)]
+def _ordered(evidence: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """The evidence with its examples in an order that their features decide, the same for all sources."""
+    labels = np.asarray(next(iter(evidence.values())).labels)
+    keys = [along(np.asarray(one.features), 0) for _, one in sorted(evidence.items())]
+    order = np.lexsort((*labels.reshape(len(labels), -1).T, *keys))
+    return {uri: _taken(one, order) for uri, one in evidence.items()}
+
+
+def _taken(evidence: Evidence, rows: np.ndarray) -> Evidence:
+    """The evidence of some of the labelled examples."""
+    said = None if evidence.source_probabilities is None else evidence.source_probabilities[rows]
+    labels = np.asarray(evidence.labels)[rows]
+    return replace(evidence, features=np.asarray(evidence.features)[rows], labels=labels, source_probabilities=said)
 
 
 def _drawn(count: int) -> int:
@@ -87,17 +151,15 @@ def _drawn(count: int) -> int:
     return max(2, int(KEPT * count))
 
 
-def _scores(evidence: Sequence[Evidence]) -> np.ndarray:
-    """Scores (S, K); not a number where a score lacks what it needs or there are too few labels for it."""
-    table = np.full((len(evidence), len(VOTING)), np.nan)
-    for k, name in enumerate(VOTING):
-        score = catalog.find("scores", name)()
-        for s, one in enumerate(evidence):
-            try:
-                table[s, k] = score(one)
-            except UserError:
-                continue
-    return table
+def _scores(evidence: Evidence, names: Sequence[str]) -> np.ndarray:
+    """Scores (K,); not a number where a score lacks what it needs or there are too few labels for it."""
+    found = np.full(len(names), np.nan)
+    for k, name in enumerate(names):
+        try:
+            found[k] = catalog.find("scores", name)()(evidence)
+        except UserError:
+            continue
+    return found
 
 
 def _combined(scores: np.ndarray, error: np.ndarray, voting: np.ndarray) -> np.ndarray:

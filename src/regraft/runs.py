@@ -174,7 +174,7 @@ def options_of(folder: Path, verb: str = "") -> dict[str, Any]:
         options = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise UserError(f"{path} was changed and is no list of options any more; start a new run") from error
-    maker = "train" if "data" in options else "run"
+    maker = "train" if "data" in options else "rank" if "keep" in options else "run"
     if verb not in ("", maker):
         raise UserError(f"{folder} was made by 'regraft {maker}'; go on with: regraft {maker} --resume {folder}")
     return options

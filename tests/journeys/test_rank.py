@@ -3,8 +3,41 @@
 import json
 
 import pytest
+import torch
 
 from regraft.commands.rank import show
+
+NET = """
+from torch import nn
+
+
+def net(width, grid):
+    layers = [nn.Conv2d(3, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(width * grid**2, 5))
+
+
+def weak():
+    return net(1, 1)
+
+
+def strong():
+    return net(12, 4)
+"""
+
+
+def zoo(folder):
+    """27 networks with one feature and 3 with many, all random, as a file of sources; and which are the strong."""
+    (folder / "net.py").write_text(NET, encoding="utf-8")
+    code: dict = {}
+    exec(NET, code)
+    uris = []
+    for number in range(30):
+        make = "strong" if number % 10 == 7 else "weak"
+        torch.manual_seed(number)
+        torch.save(code[make]().state_dict(), folder / f"{number}.pth")
+        uris.append(f"torch:net.py:{make}@{number}.pth?size=16&normalise=unit")
+    (folder / "zoo.txt").write_text("# networks\n\n" + "\n".join([*uris, "torch:net.py:gone@0.pth"]), encoding="utf-8")
+    return uris[7::10]
 
 
 def test_the_same_ranking_as_a_run(shell, finished, tmp_path):
@@ -44,3 +77,39 @@ def test_mistakes_are_told_and_leave_nothing(shell, tmp_path, arguments, sentenc
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path):
+    best = zoo(tmp_path)
+    given = ("--target", shell.data("handwriting"), "--sources", "zoo.txt", "--keep", 3, "--precision", "fp32")
+    found = shell.json("rank", *given, "--layers", 1, "--out", "ranked")
+    assert {row["source"] for row in found["ranking"]} == set(best)
+    rungs = found["cost"]["rungs"]
+    assert [(r["examples"], r["sources"], r["kept"]) for r in rungs] == [(64, 31, 15), (128, 15, 8), (160, 8, 3)]
+    assert len(found["dropped"]) == 27
+    assert found["dropped"][-1]["rung"] == 1
+    assert [one["source"] for one in found["failed"]] == ["torch:net.py:gone@0.pth"]
+    assert "gone" in found["failed"][0]["reason"]
+    blocks = found["ranking"][0]["layers"]["blocks"]
+    assert [blocks[0]["width"], blocks[-1]["width"]] == [12, 192]
+    assert blocks[-1]["difference"] == 0
+    assert blocks[-1]["value"] == pytest.approx(found["ranking"][0]["scores"]["linear_probe"]["value"], abs=1e-4)
+    again = shell.json("rank", "--resume", "ranked")
+    assert [row["scores"] for row in again["ranking"]] == [row["scores"] for row in found["ranking"]]
+    assert again["dropped"] == found["dropped"]
+    assert list(tmp_path.rglob("features.npy")) == []
+    other = shell("rank", *given, "--out", "ranked")
+    assert (other.returncode, "regraft rank --resume ranked" in other.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_ranking_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    scores = {n: {"value": -0.5, "low": -0.6, "high": -0.4} for n in ("knn", "linear_probe", "logme", "h_score")}
+    row = {"low": 1.0, "high": 2.0, "tied": True, "scores": scores, "parameters": 2223872, "milliseconds": 12.3}
+    row |= {"missing": ["leep", "nce"]}
+    names = [f"torchvision:mobilenet_v2@weights/{n}.safetensors" for n in "ab"]
+    ranking = [{**row, "source": name, "rank": place} for place, name in enumerate(names, 1)]
+    cost = {"seconds": 3.0, "rungs": [], "full_seconds": 3.0}
+    result = {"ranking": ranking, "failed": [], "dropped": [], "cost": cost, "labels": 20, "protocol": "all"}
+    assert max(map(len, show(result).splitlines())) <= columns

@@ -7,24 +7,30 @@ Iris are the published values in the tests of transformer-ranker (estimators log
 import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from scipy.stats import multivariate_normal, spearmanr
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 
-from regraft.core import catalog
-from regraft.scores._base import Evidence, one_hot, spectrum
+from regraft.scores._base import Evidence, one_hot, shrinkage, spectrum
+from regraft.scores._probe import along, dealt, fit, in_span, standardised
 from regraft.scores.gbc import Gbc
-from regraft.scores.h_score import HScore, _shrinkage
+from regraft.scores.h_score import HScore
 from regraft.scores.knn import Knn
 from regraft.scores.leep import Leep
-from regraft.scores.linear_probe import LinearProbe, _fit, _folds, _in_span, _standardised
+from regraft.scores.linear_probe import LinearProbe
 from regraft.scores.logme import Logme, _log_evidence
+from regraft.scores.n_leep import NLeep
 from regraft.scores.nce import Nce
+from regraft.scores.otdd import Otdd
 from regraft.scores.parc import Parc
 from regraft.scores.prior import Prior
+from regraft.scores.sfda import Sfda
+from regraft.scores.task2vec import Task2vec
 from regraft.scores.transrate import Transrate
 
 SHAPES = [(20, 50), (30, 30), (60, 6)]
@@ -59,7 +65,7 @@ def random(shape: tuple[int, int], seed: int = 0, classes: int = 3) -> Evidence:
         (HScore(), 1.332396),
         (Leep(), -0.993206),
         (Nce(), -0.992126),
-        (Transrate(), 5.042525),
+        (Transrate(corrected=False), 5.042525),
         (Knn(neighbours=3, metric="euclidean"), 1.0),
     ],
 )
@@ -145,7 +151,7 @@ def test_shrinkage_is_scikit_learns(shape):
     x = random(shape).features
     x = x - x.mean(0)
     _, sigma = spectrum(x)
-    assert _shrinkage(x, sigma / len(x)) == pytest.approx(ledoit_wolf_shrinkage(x))
+    assert shrinkage(x, sigma / len(x)) == pytest.approx(ledoit_wolf_shrinkage(x))
 
 
 def test_plain_h_score_of_noise_is_saturated_with_more_features_than_examples():
@@ -178,13 +184,13 @@ def test_knn_of_identical_features_is_chance():
 
 
 @pytest.mark.parametrize("shape", [(40, 90), (40, 32), (120, 8)])
-def test_linear_probe_against_scikit_learn_on_its_own_folds(shape):
+def test_linear_probe_against_scikit_learn_on_its_owndealt(shape):
     evidence = random(shape)
     x, y = evidence.features, evidence.labels
-    fold, logs, hits = _folds(x, y, 5, 0), [], []
+    fold, logs, hits = dealt(x, y, 5, 0), [], []
     for part in range(5):
         train, test = fold != part, fold == part
-        scaled, other = _standardised(x[train], x[test])
+        scaled, other = standardised(x[train], x[test])
         model = LogisticRegression(C=1 / 0.3, tol=1e-10, max_iter=5000).fit(scaled, y[train])
         logs.append(model.predict_log_proba(other)[np.arange(test.sum()), y[test]])
         hits.append(model.predict(other) == y[test])
@@ -194,11 +200,11 @@ def test_linear_probe_against_scikit_learn_on_its_own_folds(shape):
 
 def test_linear_probe_in_the_span_predicts_as_in_the_full_space():
     evidence = random((40, 90))
-    train, other = _standardised(evidence.features[:30], evidence.features[30:])
+    train, other = standardised(evidence.features[:30], evidence.features[30:])
     targets = one_hot(evidence.labels)[:30]
-    short, short_other = _in_span(train, other)
+    short, short_other = in_span(train, other)
     assert short.shape[1] == 29
-    reduced = _fit(short, targets, 0.1)
+    reduced = fit(short, targets, 0.1)
     full = LogisticRegression(C=10, tol=1e-10, max_iter=5000).fit(train, targets.argmax(1))
     ours = log_softmax(short_other @ reduced[1:] + reduced[0], axis=1)
     np.testing.assert_allclose(ours, full.predict_log_proba(other), atol=1e-3)
@@ -234,15 +240,138 @@ def test_transrate_against_explicit_determinants(shape):
         return 0.5 * np.log(np.linalg.eigvalsh(np.eye(shape[1]) + z.T @ z / (len(z) * 1e-4))).sum()
 
     slow = rate(x) - sum((y == c).mean() * rate(x[y == c]) for c in range(3))
-    assert Transrate()(evidence) == pytest.approx(slow)
+    assert Transrate(corrected=False)(evidence) == pytest.approx(slow)
 
 
-def test_transrate_is_blind_to_two_balanced_classes():
-    """The known weakness behind ``noise_safe = False``: mirrored classes have the rate of the whole."""
+def test_transrate_as_published_is_blind_to_two_balanced_classes_and_corrected_it_is_not():
+    """Mirrored classes have the rate of the whole about the mean of all."""
     one = np.random.default_rng(0).standard_normal((50, 4)) + 3
     evidence = Evidence(np.vstack([one, -one]), np.repeat([0, 1], 50))
-    assert Transrate()(evidence) == pytest.approx(0, abs=1e-9)
-    assert not catalog.find("scores", "transrate").noise_safe
+    assert Transrate(corrected=False)(evidence) == pytest.approx(0, abs=1e-9)
+    assert Transrate()(evidence) > 1
+
+
+def test_transrate_corrected_takes_off_what_shuffled_labels_save():
+    """The slow reference: determinants of covariances about each class's mean, labels shuffled in the same draws."""
+    evidence = random((60, 6))
+    order = np.argsort(along(evidence.features - evidence.features.mean(0), 0))
+    x, y = evidence.features[order], evidence.labels[order]
+    rng = np.random.default_rng(0)
+
+    def within(labels):
+        rates = [np.linalg.slogdet(np.eye(6) + np.cov(x[labels == c].T, bias=True) / 1e-4)[1] / 2 for c in range(3)]
+        return np.bincount(labels) / 60 @ rates
+
+    shuffled = np.mean([within(rng.permutation(y)) for _ in range(10)])
+    assert Transrate()(evidence) == pytest.approx(shuffled - within(y))
+
+
+def hard_mixtures(x, y, priors):
+    """Discriminants with explicit inverses in the feature space, by the formulas of the paper."""
+    classes = range(priors.size)
+
+    def posterior(rows, labels, amount, given):
+        means = np.stack([rows[labels == c].mean(0) for c in classes])
+        scatter = sum(priors[c] * np.cov(rows[labels == c].T, bias=True) for c in classes)
+        amount = np.exp(-5 * np.linalg.eigvalsh(scatter)[-1]) if amount is None else amount
+        shrunk = (1 - amount) * scatter + amount * np.trace(scatter) / x.shape[1] * np.eye(x.shape[1])
+        inverse = np.linalg.inv(shrunk)
+        logits = [given @ inverse @ m - m @ inverse @ m / 2 + np.log(p) for m, p in zip(means, priors, strict=True)]
+        return softmax(np.stack(logits, 1), axis=1), means, amount
+
+    first, means, amount = posterior(x, y, None, x)
+    own = softmax(first, axis=1)[np.arange(len(x)), y]
+    others = np.stack([means[[d for d in classes if d != c]].mean(0) for c in classes])
+    mixed = own[:, None] * x + (1 - own[:, None]) * others[y]
+    return posterior(mixed, y, amount, mixed)[0][np.arange(len(x)), y].mean()
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0])
+def test_sfda_as_published_against_explicit_inverses(scale):
+    evidence = random((60, 6))
+    x, y = scale * evidence.features, evidence.labels
+    expected = hard_mixtures(x, y, np.bincount(y) / len(y))
+    assert 0.4 < expected < 0.999
+    assert Sfda(folds=0, shrink=False)(Evidence(x, y)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_sfda_as_published_takes_noise_for_perfect_and_across_folds_it_does_not():
+    noise = Evidence(np.random.default_rng(0).standard_normal((40, 200)), np.arange(40) % 2)
+    assert Sfda(folds=0, shrink=False)(noise) > 0.95
+    assert Sfda()(noise) < 0.6
+
+
+def test_n_leep_as_published_against_scikit_learn():
+    """LEEP on the posteriors of a full mixture in the components that keep 80% of the variance."""
+    evidence = random((90, 6))
+    order = np.argsort(along(evidence.features, 0))
+    x, y = evidence.features[order], evidence.labels[order]
+    z = PCA(0.8).fit_transform(x)
+    unit = np.sqrt(PCA().fit(x).singular_values_ ** 2 @ np.ones(6) / 6 / 90)
+    theta = GaussianMixture(15, random_state=0).fit(z / unit).predict_proba(z / unit)
+    expected = Leep()(Evidence(x, y, theta))
+    assert NLeep(covariance="full", leave_out=False)(evidence) == pytest.approx(expected, abs=1e-6)
+
+
+def test_n_leep_leaves_each_example_out_of_the_counts_that_judge_it():
+    evidence = random((50, 4))
+    order = np.argsort(along(evidence.features, 0))
+    x, y, score = evidence.features[order], evidence.labels[order], NLeep()
+    theta, total = score._clusters(x, 3), 0.0
+    for i in range(50):
+        rest = np.arange(50) != i
+        share = (1 + (y[rest] == y[i]).sum()) / (49 + 3)
+        given = (share + theta[rest][y[rest] == y[i]].sum(0)) / (1 + theta[rest].sum(0))
+        total += np.log(theta[i] @ given)
+    assert score(evidence) == pytest.approx(total / 50)
+
+
+def test_otdd_against_pot():
+    """POT's plan for costs with POT's own distances of normal distributions, unequal sizes and numbers of classes."""
+    ot = pytest.importorskip("ot", reason="POT, the extra 'ot', is not installed")
+    rng = np.random.default_rng(0)
+    x, z = rng.standard_normal((30, 4)), rng.standard_normal((15, 4)) + 0.5
+    ours, theirs = np.arange(30) % 3, np.arange(15) % 2
+    cost = ot.dist(x, z)
+    for i, j in np.ndindex(cost.shape):
+        a, b = x[ours == ours[i]], z[theirs == theirs[j]]
+        moments = a.mean(0), b.mean(0), np.cov(a.T, bias=True), np.cov(b.T, bias=True)
+        cost[i, j] += ot.gaussian.bures_wasserstein_distance(*moments) ** 2
+    expected = ot.emd2(np.full(30, 1 / 30), np.full(15, 1 / 15), cost)
+    evidence = Evidence(z, theirs, source_features=x, source_labels=ours)
+    assert Otdd(relative=False)(evidence) == pytest.approx(-expected, rel=1e-6)
+    assert Otdd()(evidence) == pytest.approx(-expected / 2 / z.var(0).sum(), rel=1e-6)
+
+
+def test_otdd_of_equal_data_is_nothing_and_grows_with_the_shift_in_closed_form():
+    """A shift of everything costs its square twice: once for the examples, once for the classes."""
+    one = random((30, 5))
+    for shift in (0.0, 0.1, 0.5):
+        moved = Evidence(one.features, one.labels, source_features=one.features + shift, source_labels=one.labels)
+        assert Otdd(relative=False)(moved) == pytest.approx(-2 * 5 * shift**2, abs=1e-9)
+
+
+def test_task2vec_against_sampled_gradients():
+    """The Fisher information is the mean square of the score in labels that the probe itself draws."""
+    evidence = random((60, 4))
+    found = Task2vec()._embedding(evidence.features, evidence.labels)
+    x = standardised(evidence.features, evidence.features)[0]
+    probe = LogisticRegression(C=100, tol=1e-10, max_iter=5000).fit(x, evidence.labels)
+    probability, total = probe.predict_proba(x), np.zeros(4)
+    for c in range(3):  # all labels, each as often as it is drawn
+        gradient = x * (probe.coef_[c] - probability @ probe.coef_)
+        total += (probability[:, c, None] * gradient**2).mean(0)
+    np.testing.assert_allclose(found, total, rtol=1e-3)
+
+
+def test_task2vec_tells_tasks_that_share_features_from_others():
+    rng = np.random.default_rng(0)
+    x, z = rng.standard_normal((200, 10)), rng.standard_normal((200, 10))
+    y = (x[:, :3].sum(1) > 0).astype(int)
+    near, far = ((z[:, part].sum(1) > 0).astype(int) for part in (slice(0, 3), slice(5, 8)))
+    scores = [Task2vec()(Evidence(x, y, source_features=z, source_labels=own)) for own in (near, far)]
+    assert scores[0] > scores[1] + 0.3
+    assert Task2vec()(Evidence(x, y, source_features=x, source_labels=y)) == pytest.approx(0, abs=1e-9)
 
 
 def test_logme_of_one_feature_in_closed_form():

@@ -94,6 +94,7 @@ def _decisions(run: dict[str, Any]) -> str:
         lines.append(f"  effect of {uri}: {value['effect']:+.3f} +- {value['error']:.3f} (its best against scratch)")
     if run.get("ranking_agreement") is not None:
         lines.append(f"  the ranking agreed with the race: weighted Kendall {run['ranking_agreement']:.2f}")
+    lines += _foretold(run.get("score_agreement") or {})
     if run.get("forgetting"):
         kept = run["forgetting"]
         what = GAUGES[run.get("task", "classification")].what
@@ -101,6 +102,15 @@ def _decisions(run: dict[str, Any]) -> str:
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join(lines)
+
+
+def _foretold(found: dict[str, Any]) -> list[str]:
+    """How well each score, and the size alone, foretold the race."""
+    lines = ["  scores beside the race (weighted Kendall; regret of the first choice):"] if found else []
+    for name, one in found.items():
+        tau = "   -" if one["tau"] is None else f"{one['tau']:5.2f}"
+        lines.append(f"      {name.replace('_', ' '):<14}{tau}  {one['regret']:.3f}")
+    return lines
 
 
 def _hindsight(found: dict[str, Any]) -> list[str]:

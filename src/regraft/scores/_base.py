@@ -24,13 +24,16 @@ class Evidence:
     ``features`` (N, D): of the source's backbone. ``labels`` (N,): integers, any values, are
     classes; floating point values are numbers to predict; (N, Z) of 0 and 1 are label sets.
     ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
-    ``parameters``: how many weights the source has, or None.
+    ``parameters``: how many weights the source has, or None. ``source_features`` (M, D): of the same backbone on
+    labelled data that the source brings, with ``source_labels`` (M,) or (M, Z'); None where it is a model only.
     """
 
     features: np.ndarray
     labels: np.ndarray
     source_probabilities: np.ndarray | None = None
     parameters: int | None = None
+    source_features: np.ndarray | None = None
+    source_labels: np.ndarray | None = None
 
 
 class Score(ABC):
@@ -99,6 +102,20 @@ def spectrum(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (vectors if wide else x @ vectors / np.sqrt(values)), values
 
 
+def shrinkage(x: np.ndarray, variances: np.ndarray, width: int | None = None) -> float:
+    """The optimal weight of the identity, in [0, 1], for centred ``x`` (N, D) with covariance eigenvalues (R,).
+
+    ``width``: D, where ``x`` has coordinates in a smaller space that holds all examples.
+
+    Reference: Ledoit & Wolf, A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices, 2004, section 3.
+    """
+    n, dim = len(x), width or x.shape[1]
+    norm = np.square(variances).sum()  # of the covariance; the identity's part of it is below
+    away = norm - variances.sum() ** 2 / dim
+    error = (np.square(np.square(x).sum(1)).mean() - norm) / n
+    return float(np.clip(error / away, 0, 1)) if away > 1e-12 * norm else 0.0
+
+
 @cache
 def _threads() -> ThreadpoolController:
     """The thread pools of the linear algebra libraries; finding them takes a while."""
@@ -117,7 +134,20 @@ def _checked(evidence: Evidence, needs: frozenset[str], name: str) -> Evidence:
     if "source_probabilities" in needs and probabilities is not None:
         probabilities = _matrix(probabilities, "source_probabilities", len(labels))
         _check_probabilities(probabilities)
-    return replace(evidence, features=features, labels=labels, source_probabilities=probabilities)
+    checked = replace(evidence, features=features, labels=labels, source_probabilities=probabilities)
+    return _of_source(checked) if "source_labels" in needs else checked
+
+
+def _of_source(evidence: Evidence) -> Evidence:
+    """The evidence with the source's own examples made uniform like those of the target."""
+    labels = _labels(np.asarray(evidence.source_labels))
+    features = _matrix(np.asarray(evidence.source_features), "source_features", len(labels))
+    if features.shape[1] != evidence.features.shape[1]:
+        raise UserError(
+            f"source_features has {features.shape[1]} columns but features {evidence.features.shape[1]}; "
+            f"give both as the same backbone makes them"
+        )
+    return replace(evidence, source_features=features, source_labels=labels)
 
 
 def _matrix(values: np.ndarray, field: str, count: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from regraft.core.config import settings
-from regraft.scores._base import Evidence, Score, one_hot, spectrum
+from regraft.scores._base import Evidence, Score, one_hot, shrinkage, spectrum
 
 
 @settings
@@ -35,7 +35,7 @@ class HScore(Score):
         vectors, sigma = spectrum(x)
         if not len(sigma):
             return 0.0  # constant features tell nothing
-        amount = _shrinkage(x, sigma / len(x)) if self.shrink else 0.0
+        amount = shrinkage(x, sigma / len(x)) if self.shrink else 0.0
         # All in the basis of the right singular vectors, where the covariance is diagonal and the rest of the D
         # dimensions hold no class means.
         variance = (1 - amount) * sigma / len(x) + amount * sigma.sum() / x.size
@@ -45,15 +45,3 @@ class HScore(Score):
         score = (1 - amount) * (sizes @ np.square(means) / len(x) / variance).sum()
         # The shrunk covariance divides by N, that of the means by N - 1: so do the published values.
         return float(score * len(x) / (len(x) - 1) if self.shrink else score)
-
-
-def _shrinkage(x: np.ndarray, variances: np.ndarray) -> float:
-    """The optimal weight of the identity, in [0, 1], for centred ``x`` (N, D) with covariance eigenvalues (R,).
-
-    Reference: Ledoit & Wolf, A Well-Conditioned Estimator for Large-Dimensional Covariance Matrices, 2004, section 3.
-    """
-    n, dim = x.shape
-    norm = np.square(variances).sum()  # of the covariance; the identity's part of it is below
-    away = norm - variances.sum() ** 2 / dim
-    error = (np.square(np.square(x).sum(1)).mean() - norm) / n
-    return float(np.clip(error / away, 0, 1)) if away > 1e-12 * norm else 0.0
