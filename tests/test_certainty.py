@@ -198,7 +198,7 @@ def test_mistakes_are_named():
 
 def test_a_temperature_divides_outputs_and_ends_with_its_weights(toy):
     model, problem = toy.fresh(), toy.problem()
-    inputs = problem.backbone().preprocess.tensor(toy.holdout.arrays[:3])
+    inputs = problem.backbone.preprocess.tensor(toy.holdout.arrays[:3])
     plain = model(inputs)
     model.temperature = 2.5
     assert torch.allclose(model(inputs) * 2.5, plain, atol=1e-6)

@@ -76,10 +76,9 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     level, against = verdict.gain.level, BASELINES[theirs.method].against
     labels, model = by_label(ours, theirs, level), guard.judge_model(ours.record, theirs.record, level=level)
     helped = "hurts" not in (verdict.outcome, model.outcome)  # either answer is reason enough not to ship it
-    sentence = f"{verdict.sentence}{ruined(labels, level)}"
     told = guard.describe_model(model, ours.task.gauge, against)
-    if verdict.outcome != "hurts" and not helped:
-        sentence = f"{sentence} {told}"
+    only_this = f" {told}" if verdict.outcome != "hurts" and not helped else ""
+    sentence = f"{verdict.sentence}{ruined(labels, level)}{only_this}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
         "verdict": verdict.outcome,

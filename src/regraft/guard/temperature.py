@@ -14,7 +14,8 @@ from regraft.guard._tables import Groups, clusters
 
 RANGE = (0.05, 20.0)
 """Between these a temperature is looked for."""
-_LEAST = 1e-12
+_LEAST, _SURE = 1e-38, 1 - 1e-16
+"""What a probability is taken for that came out as 0, in single precision, or as 1."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def scaled(probabilities: np.ndarray, temperature: float, exclusive: bool = True
     clear = np.asarray(probabilities, dtype=float).clip(_LEAST, 1.0)
     if exclusive:
         return np.exp(log_softmax(np.log(clear) / temperature, axis=-1))
-    return expit((np.log(clear) - np.log1p(-clear.clip(max=1 - _LEAST))) / temperature)
+    return expit((np.log(clear) - np.log1p(-clear.clip(max=_SURE))) / temperature)
 
 
 def fit_temperature(
@@ -87,7 +88,7 @@ def _best(probabilities: np.ndarray, truth: np.ndarray) -> float:
 def _losses(probabilities: np.ndarray, truth: np.ndarray, temperature: float) -> np.ndarray:
     """Minus the log-likelihood of each example, (N,)."""
     held, exclusive = np.asarray(truth), np.ndim(truth) == 1
-    now = scaled(probabilities, temperature, exclusive).clip(_LEAST, 1 - _LEAST)
+    now = scaled(probabilities, temperature, exclusive).clip(_LEAST, _SURE)
     if exclusive:
         return -np.log(now[np.arange(len(held)), held])
     return -(held * np.log(now) + (1 - held) * np.log1p(-now)).mean(1)
