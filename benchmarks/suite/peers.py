@@ -117,7 +117,7 @@ def _fastai_columns(given: Given, seconds: float) -> np.ndarray:
         FillMissing,
         Normalize,
         RegressionBlock,
-        TabularDataLoaders,
+        TabularPandas,
         tabular_learner,
     )
 
@@ -127,12 +127,12 @@ def _fastai_columns(given: Given, seconds: float) -> np.ndarray:
     block = RegressionBlock() if given["numeric"] else CategoryBlock()
 
     def made() -> Any:
-        loaders = TabularDataLoaders.from_df(
+        rows = list(range(len(train)))  # as validation too, which decides nothing
+        table = TabularPandas(
             train, procs=[Categorify, FillMissing, Normalize], cat_names=classes, cont_names=numbers, y_names="label",
-            y_block=block, bs=min(BATCH, len(train)), valid_idx=range(len(train)),
+            y_block=block, splits=(rows, rows),
         )  # fmt: skip
-        loaders.train = loaders.train.new(get_idxs=lambda: list(np.random.permutation(len(train))))
-        return tabular_learner(loaders)
+        return tabular_learner(table.dataloaders(bs=min(BATCH, len(train))))
 
     learner = made()
     with learner.no_bar(), learner.no_logging():
