@@ -12,10 +12,11 @@ from torch import nn
 
 from regraft.bench import Bench
 from regraft.candidates import Candidate, Entrants, Plan
+from regraft.choosing import finalists, why
 from regraft.core.errors import CandidateError
 from regraft.core.progress import Reporter
 from regraft.crew import Workers
-from regraft.job import Job, Wanted, finalists, why
+from regraft.job import Job, Wanted
 from regraft.model import Model
 from regraft.opening import Opening
 from regraft.racing import Race
