@@ -179,7 +179,7 @@ class Race:
                     deadline = self._left(deadline, rung, trial)
                 if fold == 0 and rung == 0:
                     going = self._better_half(candidates, self._summed(candidates, trials))
-                elif rung:
+                elif rung and fold + 1 < len(self.splits):
                     going = self._hopeful(going, trials)
         return trials
 
