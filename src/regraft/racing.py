@@ -256,7 +256,8 @@ class Race:
         pace = (time.monotonic() - start) / steps
         found = predict(model, valid, source.backbone.preprocess, problem.task, source.inference)
         utility, criterion = problem.task.utility(found, valid.labels), problem.task.criterion(found, valid.labels)
-        kept = {"outputs": packed(found)} if steps == self.steps(candidate) else {}  # short descents make no ensembles
+        full = steps == self.steps(candidate) or not self.descends(candidate)  # short descents make no ensembles
+        kept = {"outputs": packed(found)} if full else {}
         return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace, **kept}
 
     def _summed(self, candidates: Sequence[Candidate], trials: Trials, short: Trials | None = None) -> list[Candidate]:
