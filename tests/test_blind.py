@@ -10,10 +10,10 @@ from regraft import artifacts, lessons
 from regraft.bench import Bench
 from regraft.blind import BlindRace, check, unnamed
 from regraft.candidates import AtHand, Candidate, Entrants, Plan, refuse
+from regraft.choosing import finalists, why
 from regraft.core import catalog
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.progress import Reporter
-from regraft.job import finalists, why
 from regraft.model import Model
 from regraft.preparing import Request, prepare
 from regraft.runs import Clock, Journal

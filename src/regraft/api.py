@@ -16,6 +16,7 @@ from regraft.commands._summary import summary
 from regraft.core.config import build
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
+from regraft.ensemble import PART
 from regraft.features import forward
 from regraft.model import Model
 from regraft.prediction import opened, predict_items
@@ -53,9 +54,11 @@ class Kept:
         return forward(self.model.backbone, dataset, self.backbone.preprocess, detect())
 
     def save(self, folder: str | Path) -> Path:
-        """Copy ``model.safetensors`` and ``model.json`` to ``folder``, from where `load` and the commands read them."""
+        """Copy the model's files to ``folder``, from where `load` and the commands read them."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
+        for place in range(len(self.model.members)):
+            shutil.copytree(self.folder / PART.format(place), target / PART.format(place), dirs_exist_ok=True)
         for name in ("model.safetensors", "model.json", "seen.json"):
             if (self.folder / name).exists():  # models of older versions do not say what they have seen
                 shutil.copyfile(self.folder / name, target / name)

@@ -14,6 +14,7 @@ from regraft.core.config import entry, to_plain
 from regraft.core.errors import UserError
 from regraft.edits._base import Structural
 from regraft.edits._kept import mean, put, state
+from regraft.ensemble import PART, together
 from regraft.heads._base import Head
 from regraft.heads._layers import plan, rebuilt
 from regraft.model import Model
@@ -21,7 +22,8 @@ from regraft.runs import read_json, remember_seen, seen_by, write_json
 from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
 
-SCHEMA = 1
+SCHEMA, OF_SEVERAL = 1, 2
+"""How a model is written down, and one that several make together; older versions refuse what they do not know."""
 MEANS = (
     "Wortsman et al., Model soups, ICML 2022, section 2; Choshen et al., Fusing finetuned models for better "
     "pretraining, arXiv 2022"
@@ -32,8 +34,15 @@ MEANS = (
 def save(folder: Path, model: Model, backbone: Backbone, task: Task, facts: dict[str, Any]) -> None:
     """Write a model and what is needed to build and feed it; a task without outputs has no head.
 
-    ``facts`` are kept beside it, for the reader.
+    ``facts`` are kept beside it, for the reader. A model that several make together is a folder of such folders.
     """
+    if model.members:
+        for place, (member, its) in enumerate(model.members):
+            save(folder / PART.format(place), member, its, task, {})
+        members = {"schema": OF_SEVERAL, "members": len(model.members), "task": to_plain(task)}
+        members |= {"temperature": model.temperature}
+        write_json(folder / "model.json", {**members, "classes": list(model.classes), "notes": model.notes, **facts})
+        return
     weights = folder / "model.safetensors"
     groups = {"backbone": model.backbone.state_dict(), "head": model.head.state_dict()}
     checkpoint.save(weights, groups, {})
@@ -64,7 +73,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"there is no model in {folder}: it has no model.json; give the folder of a finished run")
     manifest = read_json(path)
-    if manifest.get("schema") != SCHEMA:
+    if manifest.get("schema") not in (SCHEMA, OF_SEVERAL):
         raise UserError(f"{path} was written by another version of Regraft; read it with that one")
     return manifest
 
@@ -76,6 +85,10 @@ def load(folder: Path) -> tuple[Model, Backbone]:
         UserError: there is none, or its weights are not those that were saved.
     """
     manifest = manifest_of(folder)
+    if "members" in manifest:
+        joined, both = together([load(folder / PART.format(place)) for place in range(manifest["members"])])
+        joined.temperature = manifest.get("temperature", 1.0)
+        return joined, both
     weights = folder / "model.safetensors"
     if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != manifest["sha256"]:
         raise UserError(f"{weights} is missing or was changed after it was saved; restore it or run again")

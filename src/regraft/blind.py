@@ -37,7 +37,7 @@ class BlindRace(Race):
         """The candidates with their results, best first; see `Race.run`."""
         trials = dict[Key, dict[str, Any]]()
         with self.bench.reporter.track("race without labels", len(candidates)) as advance:
-            for one, trial in self._tried(candidates, 1, 0, deadline):
+            for one, trial in self.tried(candidates, 1, 0, deadline):
                 trials[one] = trial
                 advance(len(trials))
         found = [self._scored(c, trials[key(c)]) for c in candidates]

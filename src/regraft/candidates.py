@@ -1,7 +1,8 @@
 """What may race: each source with each method that fits."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from regraft.data.examples import noun
 from regraft.methods._base import Method, Need
 from regraft.sources import Source
 
+CLEARLY = 2.0
+"""Standard errors by which one candidate must lead to be preferred for that alone."""
+HOPELESS = 3.0
+"""Standard errors behind the best from which a candidate's further full descents are saved."""
+ENOUGH = 20
+"""Examples from which such a standard error is believed."""
 _NONE_FITS = "no method fits what is at hand"
 _SIGHTED = "it learns from labels of the target, and there are none"
 
@@ -27,7 +34,8 @@ class Candidate:
     cross-validated `Task.criterion`, also ``by_example``; ``expected``: the same, drawn towards what its source and its
     method do elsewhere: this decides. ``first``: the score in the first rung, of short descents. ``seconds``: what all
     its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``kept`` (reached the last
-    rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``.
+    rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``. ``outputs`` (N, K): what it made
+    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer together as this one.
     """
 
     source: str
@@ -44,6 +52,12 @@ class Candidate:
     rung: int = 0
     outcome: str = "waiting"
     reason: str = ""
+    members: tuple["Candidate", ...] = ()
+    times: int = 1
+    """How many times as long it descends as others: a baseline of what several models make together."""
+    draw: int = 0
+    """Which of several trainings of one kind it is."""
+    outputs: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def baseline(self) -> bool:
@@ -219,4 +233,68 @@ def told(
         pace=float(np.median([t["pace"] for t in found])),
         folds=len(found),
         rung=rung,
+        outputs=np.concatenate([unpacked(t["outputs"]) for t in found]) if all("outputs" in t for t in found) else None,
     )
+
+
+def difference(one: Candidate, other: Candidate) -> tuple[float, float]:
+    """By how much a candidate's criterion is ahead of another's, example by example, and the standard error of that."""
+    both = min(len(one.by_example), len(other.by_example))  # who has fewer folds has the first ones
+    each = np.array(one.by_example[:both]) - np.array(other.by_example[:both])
+    return float(each.mean()), float(each.std() / both**0.5)
+
+
+def clearly_better(one: Candidate, other: Candidate) -> bool:
+    """Whether a candidate is ahead of another by more than `CLEARLY` standard errors."""
+    lead, error = difference(one, other)
+    return lead > CLEARLY * error
+
+
+def hopeless(seen: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
+    """Those of the ``seen`` that will not catch up with the best of them, and by how much they are behind.
+
+    That is `HOPELESS` standard errors of the paired difference, over `ENOUGH` examples or more.
+    """
+    found, scored = [], [c for c in seen if c.score is not None]
+    for one in scored:
+        best = max(scored, key=lambda c: c.criterion)
+        lead, error = difference(best, one)
+        if len(one.by_example) >= ENOUGH and lead > HOPELESS * error:
+            found.append((one, f"ended after fold {one.folds}: {lead:.3f} +- {error:.3f} behind {best.method}"))
+    return found
+
+
+def outcome(candidate: Candidate, scored: str) -> str:
+    """What became of a candidate in the race, which is ``scored`` for a transfer that has a score."""
+    if candidate.outcome != "waiting":
+        return candidate.outcome
+    if candidate.score is None:
+        return "skipped"
+    return "baseline" if candidate.baseline else scored
+
+
+def standing(candidate: Candidate) -> tuple[int, float, float]:
+    """Compared in the last rung before others, then scored before unscored, then by what is expected, then by score."""
+    if candidate.score is None:
+        return (2, 0.0, 0.0)
+    return (candidate.outcome == "dropped", -candidate.expected, -candidate.score)
+
+
+def packed(outputs: np.ndarray) -> list[Any]:
+    """Outputs (N, K) for a journal, in single precision: shape and text."""
+    return [list(outputs.shape), b64encode(outputs.astype("<f4").tobytes()).decode()]
+
+
+def unpacked(kept: Sequence[Any]) -> np.ndarray:
+    """What `packed` was given."""
+    return np.frombuffer(b64decode(kept[1]), "<f4").reshape(kept[0])
+
+
+def transfers(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that have a score and are no baseline."""
+    return [c for c in candidates if c.score is not None and not c.baseline]
+
+
+def done(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that were neither late nor failed."""
+    return [trial for trial in trials if "seconds" in trial]

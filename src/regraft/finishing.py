@@ -1,11 +1,12 @@
 """The finish: a contestant trained over the seeds, and what the holdout says of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from regraft import artifacts
 from regraft.bench import Bench
@@ -18,6 +19,7 @@ from regraft.core.seeding import derive
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.data.splits import Split
+from regraft.ensemble import SideBySide, Together, together
 from regraft.evaluation import evaluation, predict
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
@@ -33,10 +35,14 @@ class Finish:
     train_data: Dataset
     unlabeled: Dataset | None
     bench: Bench
+    draw: int = 0
+    """Which of several trainings of one method with one seed it makes."""
+    part: str = ""
+    """What its folders begin with, where it is a part of a team."""
 
     def problem(self, seed: int) -> Problem:
         """The problem of the ``seed``-th repetition; all contestants get the same seeds."""
-        at = derive(self.bench.seed, "finish", seed)
+        at = derive(self.bench.seed, "finish", seed, *([self.draw] if self.draw else []))
         return self.source.problem(self.train_data, self.unlabeled, at, self.bench.cache)
 
     def train(self, chosen: Candidate, steps: int, seeds: int) -> int:
@@ -55,7 +61,7 @@ class Finish:
     def repeat(self, chosen: Candidate, steps: int, seed: int) -> dict[str, Any]:
         """Train for one seed; empty, or why that broke down. Workers do this too."""
         try:
-            self._train_one(chosen.method, steps, seed)
+            self.make(chosen.method, steps, seed)
         except CandidateError as error:
             return {"failed": str(error)}
         return {}
@@ -101,16 +107,21 @@ class Finish:
 
     def _without(self, name: str, steps: int, learn: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """What the first seed's model makes of examples ``valid`` if it learns from ``learn`` only."""
-        at = derive(self.bench.seed, "finish", 0)
-        problem = self.source.problem(self.train_data.take(learn), self.unlabeled, at, self.bench.cache)
-        method: Method = entry("methods", name).with_steps(steps)
-        model = run(self.source.model, method.phases(problem), problem, Engine(self.source.training))
-        shown, preprocess = self.train_data.take(valid), self.source.backbone.preprocess
-        return predict(model, shown, preprocess, problem.task, self.source.inference)
+        model, shown = self.learned(name, steps, learn, ("finish", 0)), self.train_data.take(valid)
+        assert model.task is not None  # it has learned from labels
+        return predict(model, shown, self.source.backbone.preprocess, model.task, self.source.inference)
 
-    def _train_one(self, name: str, steps: int, seed: int) -> None:
+    def learned(self, method: str, steps: int, rows: np.ndarray, purpose: tuple[str | int, ...]) -> Model:
+        """A model that learned from some ``rows`` of the labelled examples alone; it is not kept."""
+        at = derive(self.bench.seed, *purpose, *([self.draw] if self.draw else []))
+        problem = self.source.problem(self.train_data.take(rows), self.unlabeled, at, self.bench.cache)
+        prepared: Method = entry("methods", method).with_steps(steps)
+        return run(self.source.model, prepared.phases(problem), problem, Engine(self.source.training))
+
+    def make(self, name: str, steps: int, seed: int) -> None:
+        """Train the model of one seed, unless an earlier sitting did."""
         folder, problem = self._folder(name, seed), self.problem(seed)
-        if (folder / "model.json").exists():  # trained in an earlier sitting
+        if (folder / "model.json").exists():
             return
         method: Method = entry("methods", name).with_steps(steps)
         with self.bench.engine(folder.name, self.source.training, steps) as engine:
@@ -118,7 +129,53 @@ class Finish:
         artifacts.save(folder, trained, self.source.backbone, problem.task, {"method": name, "source": self.source.uri})
 
     def _folder(self, method: str, seed: int) -> Path:
-        return self.bench.journal.path(f"finish-{catalog.filed(method)}-{seed}")
+        return self.bench.journal.path(f"finish-{self.part}{catalog.filed(method)}-{seed}")
+
+
+Part = tuple[Finish, str, int]
+"""One of the models that answer together: its finish, method and steps."""
+
+
+@dataclass(frozen=True)
+class Team(Finish):
+    """A finish of several ``parts``, whose models answer together."""
+
+    parts: tuple[Part, ...] = ()
+
+    def learned(self, method: str, steps: int, rows: np.ndarray, purpose: tuple[str | int, ...]) -> Model:
+        """See `Finish.learned`."""
+        models = [
+            (part.learned(name, length, rows, purpose), part.source.backbone) for part, name, length in self.parts
+        ]
+        return together(models)[0]
+
+    def make(self, name: str, steps: int, seed: int) -> None:
+        """See `Finish.make`."""
+        folder = self._folder(name, seed)
+        if (folder / "model.json").exists():
+            return
+        for part, method, length in self.parts:
+            part.make(method, length, seed)
+        model, backbone = together([(part.load(method, seed), part.source.backbone) for part, method, _ in self.parts])
+        facts = {"method": name, "source": self.source.uri}
+        artifacts.save(folder, model, backbone, self.problem(seed).task, facts)
+
+
+def team(uri: str, parts: Sequence[Part]) -> Team:
+    """The finish of several parts, each of which trains as it would alone; of equal ones each has its own draw."""
+    numbered = list[Part]()
+    for place, (finish, method, steps) in enumerate(parts):
+        before = sum((each.source.uri, name) == (finish.source.uri, method) for each, name, _ in numbered)
+        numbered.append((replace(finish, draw=before, part=f"part-{place}-"), method, steps))
+    first, sources = parts[0][0], [finish.source for finish, _, _ in parts]
+    backbone = Together(tuple(source.backbone for source in sources))
+    network = SideBySide([source.model.backbone for source in sources], backbone.preprocess)
+    cost = sum(source.cost[0] for source in sources), sum(source.cost[1] for source in sources)
+    model = Model(network, nn.Identity(), ())
+    alike = len({repr(source.backbone.preprocess) for source in sources}) == 1
+    data = first.train_data if alike else first.bench.dataset(first.train_data.examples, backbone.preprocess)
+    whole = replace(first.source, uri=uri, backbone=backbone, model=model, domain=None, cost=cost)
+    return Team(whole, data, first.unlabeled, first.bench, parts=tuple(numbered))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -1,23 +1,27 @@
 """The main job: rank, race, finish, judge, keep. Each step's result is the next one's argument."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any
 
-from regraft import certainty, guard, keeping, lessons, planning
+from regraft import certainty, guard, keeping, lessons, planning, runs
 from regraft.bench import Bench
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
+from regraft.choosing import able, finalists, why
+from regraft.combining import ensembles, rival, settled
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
-from regraft.finishing import Finish
+from regraft.decisions import combined, finished, planned
+from regraft.finishing import Finish, team
 from regraft.opening import Opening
 from regraft.preparing import Prepared
-from regraft.racing import CLEARLY, EPOCHS, Race
+from regraft.racing import Race
 from regraft.ranking import known_of, told
 from regraft.sources import Source, open_source, scratch_source
 
@@ -47,6 +51,7 @@ class Job:
         """The result, as in ``run.json``. ``command`` is what repeats the run."""
         race, entered, facts = self._entered
         steps, raced = race.plan.steps, race.run(entered, self._deadline(race.plan))
+        raced = self._with_ensembles(race, raced)
         begun = self.bench.clock.spent
         race = self._stretched(race, raced)
         ours, theirs, seeds = self._finish(race, raced)
@@ -110,6 +115,7 @@ class Job:
             "forgetting": lessons.forgetting(ours.finish, ours.method),
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
         }
+        runs.write_json(self.bench.journal.folder / runs.DECISIONS, self._decisions(race, pair, found))
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
         return keeping.keep(found, ours, theirs, sure)
 
@@ -117,6 +123,15 @@ class Job:
         """Temperature and scores of the kept model, which nothing of the holdout goes into."""
         finish, chosen = kept
         return certainty.find(certainty.Trained(finish, chosen.method, race.steps(chosen), race.seconds(chosen, 1)))
+
+    def _decisions(
+        self, race: Race, pair: tuple["_Trained", "_Trained"], found: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """What was decided on the way, first to last, each with its evidence."""
+        asked = {"budget": found["budget"], "deadline": self._deadline(race.plan), "reserve": race.plan.reserve}
+        chosen = [one for _, one in pair]
+        last = finished(chosen, [race.steps(one) for one in chosen], found["seeds"], found["why"])
+        return [planned(found["plan"], asked), *race.decisions, last]
 
     def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
         """Selectors beside the oracle; the models of the race are not needed any more then."""
@@ -176,22 +191,38 @@ class Job:
         """The race with more seeds and longer descents for the finish, as far as the time that it left allows."""
         if self.wanted.steps is not None:
             return race
-        ours, theirs = finalists(race, raced)[0], next(c for c in raced if c.baseline)
-        holdout, journal, least = len(self.data.holdout), self.bench.journal, race.plan.steps
-
-        def affords(steps: int, seeds: int) -> bool:
-            calibrating = certainty.FOLDS[-1] * (steps > least)  # of the transfer, which is mostly what is kept
-            training = sum(race.planned(steps).seconds(*one) for one in ((ours, seeds + calibrating), (theirs, seeds)))
-            judging = 1.3 * seeds * holdout * sum(race.sources[c.source].cost[1] for c in (ours, theirs))
-            kept = min(5.0, 0.04 * (self.bench.clock.budget or 0.0))  # for the report
-            return bool(training + judging <= 0.95 * self.bench.clock.left() - kept)
-
+        ours, journal, least = finalists(race, raced)[0], self.bench.journal, race.plan.steps
+        affords = partial(self._affords, race, (ours, next(c for c in raced if c.baseline)))
         enough = partial(planning.more_seeds, race.plan, self.wanted.seeds, partial(affords, least))
         plan = Plan(**journal.once("seeds", lambda: asdict(enough())))
         longer = [s for s in planning.LADDER if s > least and race.descends(ours) and affords(s, plan.seeds)]
         stretched = race.planned(journal.once("finish", lambda: max(longer, default=least)))
         stretched.plan = replace(plan, steps=stretched.plan.steps)
         return stretched
+
+    def _affords(self, race: Race, pair: Sequence[Candidate], steps: int, seeds: int) -> bool:
+        """Whether there is time for descents of ``steps`` steps of a transfer and what it meets, and to judge them."""
+        calibrating = certainty.FOLDS[-1] * (steps > race.plan.steps)  # of the transfer, which is mostly what is kept
+        training = sum(race.planned(steps).seconds(c, seeds + calibrating * (c is pair[0])) for c in pair)
+        models = [one for c in pair for one in c.members or (c,)]
+        judging = 1.3 * seeds * len(self.data.holdout) * sum(race.sources[one.source].cost[1] for one in models)
+        kept = min(5.0, 0.04 * (self.bench.clock.budget or 0.0))  # for the report
+        return bool(training + judging <= 0.95 * self.bench.clock.left() - kept)
+
+    def _with_ensembles(self, race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, and the ensembles of the best of them with what became of them: see `combining`."""
+        choice = finalists(race, raced)[0]
+        others = sorted((c for c in able(raced) if c != choice and c.score is not None), key=lambda c: -c.expected)
+        found = [] if self.data.blind or choice.score is None else ensembles(race, [choice, *others])
+        steps, seeds, free = race.plan.steps, race.plan.seeds, self.wanted.steps is not None
+        scratch, trials = next(c for c in raced if c.baseline), math.ceil(2 * len(race.splits) / seeds)
+        rivals = [[replace(scratch, times=len(one.members))] * (1 + trials) for one in found]  # it is raced, too
+        pairs = zip(found, rivals, strict=True)
+        afforded = [free or self._affords(race, [one, *theirs], steps, seeds) for one, theirs in pairs]
+        told = settled(choice, found, self.bench.journal.once("ensembles", lambda: afforded))
+        race.decisions += [combined(choice, told)] if told else []
+        many = max((len(one.members) for one in told if one.outcome == "kept"), default=0)
+        return [*(rival(race, c, many) if many and c.outcome == "baseline" else c for c in raced), *told]
 
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""
@@ -219,6 +250,10 @@ class Job:
         raise (FutileError if every else UserError)(f"no candidate could be trained ({reasons}); {fix}")
 
     def _finisher(self, race: Race, chosen: Candidate) -> Finish:
+        """What trains a candidate; an ensemble's members train as each would alone."""
+        if chosen.members:
+            each = [(self._finisher(race, one), one.method, race.steps(one)) for one in chosen.members]
+            return team(chosen.source, each)
         uri = chosen.source
         return Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
 
@@ -231,58 +266,20 @@ class Job:
         return self.bench.dataset(self.data.holdout, source.backbone.preprocess)
 
 
-def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
-    """The transfers that may be the finalist, best first."""
-    transfers = race.tie_broken(_able(raced))
-    if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
-        transfers.sort(key=lambda c: c.method not in ("logistic", "ridge"))
-    untried = [c for c in raced if race.trusted_untried(c)]
-    if not untried or any(c.method == "fine_tune" and c.score is not None for c in raced):
-        return transfers
-    best = min(untried, key=lambda c: race.place[c.source])
-    return [best, *(c for c in transfers if c != best)]
-
-
-def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
-    """What settled the choice, in a sentence, where the best result of the race did not; empty where that did."""
-    first, ties = finalists(race, raced)[0], race.ties(_able(raced))
-    if chosen != first:
-        return f"{first.method} from {first.source} was to be taken, but its training broke down; this was next."
-    if chosen.score is None and race.trusted_untried(chosen):
-        return (
-            f"The race had no time for fine-tuning. It was taken on trust: it sees each label {EPOCHS} times or more."
-        )
-    same = [c for c in raced if c.score is not None and c.score == chosen.score]
-    if race.entrants.blind and len(same) > 1:
-        return f"The selector cannot tell {len(same)} candidates apart: they have one score, and the first was taken."
-    if not ties:
-        return "The race had no time for anything: the surest method and the source that ranks first are a guess."
-    if chosen == ties[0]:
-        return ""
-    return (
-        f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
-        f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
-        f"comes first, then the source that ranks higher, so {chosen.method} from {chosen.source} was taken."
-    )
-
-
-def _able(raced: Sequence[Candidate]) -> list[Candidate]:
-    """The transfers that are still in the race, or, where none is, those that did not fail."""
-    able = [c for c in raced if c.outcome == "kept"] or [c for c in raced if c.outcome in ("dropped", "skipped")]
-    return [c for c in able if not c.baseline]
-
-
 def _compared(chosen: Candidate, tried: int) -> str:
     """What the baseline is, in words."""
     if chosen.method != "scratch":
         return f"compared with {chosen.source} as it is"
     name = chosen.source.removeprefix("scratch:")
     choice = f", the better of {tried} by the race" if tried > 1 else ""
-    return f"from scratch: {name} without its knowledge{choice}"
+    many = f"; {len(chosen.members)} of them answer together, as of the transfer" if chosen.members else ""
+    many = f"; trained {chosen.times} times as long, since {chosen.times} transfers are" if chosen.times > 1 else many
+    return f"from scratch: {name} without its knowledge{choice}{many}"
 
 
 def _shown(candidate: Candidate) -> dict[str, Any]:
-    return {name: value for name, value in asdict(candidate).items() if name != "by_example"}
+    shown = {f.name: getattr(candidate, f.name) for f in fields(candidate) if f.name not in ("by_example", "outputs")}
+    return shown | {"members": [{"source": one.source, "method": one.method} for one in candidate.members]}
 
 
 _Trained = tuple[Finish, Candidate]

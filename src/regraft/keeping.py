@@ -26,7 +26,7 @@ from regraft.data.dataset import Dataset
 from regraft.data.members import Member
 from regraft.evaluation import figures, predict
 from regraft.features import forward
-from regraft.finishing import Finish, write_array
+from regraft.finishing import Finish, Team, write_array
 from regraft.model import Model
 from regraft.readers._domains import single
 from regraft.runtime import Runtime
@@ -58,11 +58,16 @@ class Judged:
         """What was learned."""
         return self.finish.problem(0).task
 
+    @property
+    def methods(self) -> list[str]:
+        """Those that made it: of models that answer together, one for each."""
+        return [name for _, name, _ in self.finish.parts] if isinstance(self.finish, Team) else [self.method]
+
     def seen(self) -> set[str]:
         """Digests of the examples that the model learned from, in this run or before it became a source."""
-        finish = self.finish
-        here = (finish.train_data, finish.unlabeled, finish.source.domain and finish.source.domain.train)
-        before = runs.seen_by(single([finish.source.uri])).values()
+        finishes = [part for part, _, _ in self.finish.parts] if isinstance(self.finish, Team) else [self.finish]
+        here = [d for f in finishes for d in (f.train_data, f.unlabeled, f.source.domain and f.source.domain.train)]
+        before = runs.seen_by(single([finish.source.uri for finish in finishes])).values()
         return {digest for data in here if data for digest in data.examples.digests}.union(*before)
 
     @property
@@ -100,7 +105,7 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "baseline": metrics(theirs.record, theirs.task, level),
         "labels_read": [_READ[theirs.method], "judgement: the holdout, once"],
         "labels": labels,
-        "citations": {n: _reference(n) for n in (ours.method, theirs.method)},
+        "citations": {n: _reference(n) for judged in (ours, theirs) for n in judged.methods},
         "precision_check": _agreement(ours),
     }
 

@@ -10,7 +10,7 @@ from regraft import guard
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate
 from regraft.core import catalog
-from regraft.core.config import entry, to_plain
+from regraft.core.config import to_plain
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.gauge import Gauge
 from regraft.core.records import Evaluation
@@ -19,11 +19,9 @@ from regraft.data.dataset import Dataset
 from regraft.data.draws import draw
 from regraft.evaluation import predict
 from regraft.finishing import Finish
-from regraft.methods._base import Method
 from regraft.selectors._base import Selector
 from regraft.selectors._oracle import beside, scores, withholding
 from regraft.sources import Source
-from regraft.training import Engine, run
 
 FEWEST_NUMBERS = 5
 """Labels in all at which the curve starts where they are numbers."""
@@ -205,11 +203,8 @@ def _pair(candidate: Candidate) -> dict[str, Any]:
 
 def _at(contestant: Contestant, rows: np.ndarray, holdout: Dataset) -> np.ndarray:
     finish, name, steps = contestant
-    source, bench = finish.source, finish.bench
-    problem = source.problem(finish.train_data.take(rows), finish.unlabeled, derive(bench.seed, "curve"), bench.cache)
-    method: Method = entry("methods", name).with_steps(steps)
-    model = run(source.model, method.phases(problem), problem, Engine(source.training))
-    return _each(finish, model, holdout, problem.task)
+    model = finish.learned(name, steps, rows, ("curve",))
+    return _each(finish, model, holdout, model.task)  # numbers are in the units of what it learned from
 
 
 def _utility(finish: Finish, model: Any, data: Dataset, task: Any) -> float:

@@ -33,6 +33,7 @@ class Model(nn.Module):
         self.added: tuple[object, ...] = ()  # the structural edits whose parts the backbone holds, in order
         self.kept = nn.ModuleDict()  # weights that a later phase goes back to: see `edits/_kept.py`
         self.temperature = 1.0  # what outputs are divided by, for probabilities that are as sure as they should be
+        self.members: tuple[tuple[Model, Backbone], ...] = ()  # those that answer together, with how they are built
         self.notes: dict[str, str] = {}  # what edits and terms found out while it was made, for a reader
 
     def forward(self, inputs: Tensor) -> Tensor:

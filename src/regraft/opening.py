@@ -23,6 +23,7 @@ from regraft.data import columns
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples, noun, pooled, together
 from regraft.data.names import shared
+from regraft.ensemble import PART
 from regraft.features import Memory
 from regraft.methods.baseline.scratch import Scratch
 from regraft.model import Model, Problem
@@ -119,8 +120,21 @@ def train_model(train: Dataset, backbone: Backbone, what: str, bench: Bench) -> 
         raise UserError(f"training the source broke down ({error}); try another --backbone or --seed") from error
 
 
-def _of_run(path: Path, train: Examples) -> Opened:
+def single(path: Path) -> tuple[Model, Backbone]:
+    """The model in a folder, to start from.
+
+    Raises:
+        UserError: there is none, or it is several networks that answer together, of which none is the one.
+    """
     model, backbone = artifacts.load(path)
+    if model.members:
+        many, one = len(model.members), path / PART.format(0)
+        raise UserError(f"{path} is {many} networks that answer together, and a source is one; give {one}, say")
+    return model, backbone
+
+
+def _of_run(path: Path, train: Examples) -> Opened:
+    model, backbone = single(path)
     Backbone.suited(backbone, train)
     model.backbone.carried = Carried.whole({name: t.numel() for name, t in model.backbone.state_dict().items()})
     learned = artifacts.manifest_of(path).get("learned", f"{_known(model)}, learned in an earlier run")
@@ -141,7 +155,7 @@ def _one(uri: str, train: Examples, how: Opening, bench: Bench, among: Examples 
 
 def _untrained(uri: str, train: Examples, how: Opening, among: Examples | None) -> tuple[Model, Backbone]:
     if Path(uri).is_dir():
-        model, backbone = artifacts.load(Path(uri))
+        model, backbone = single(Path(uri))
         _same_kind(uri, backbone.preprocess.kind, train)
         backbone.preprocess.decode(train.items[:1])  # other columns or lengths than the run's are told here
         return model, backbone

@@ -81,6 +81,8 @@ def adapted(model: Model, backbone: Backbone, dataset: Dataset, runtime: Runtime
 def _adaptable(model: Model, how: str) -> None:
     if how not in ADAPTING[1:]:
         raise UserError(f"option 'adapt' is {how!r}; choose one of {', '.join(ADAPTING)}")
+    if model.members:
+        raise UserError("this model is several networks that answer together; adapt one of them: RUN/member-0")
     if not model.batch_norms:
         raise UserError("this model has no batch normalisation, so it cannot be adapted; leave --adapt out")
     labels = answering(model).labels

@@ -11,7 +11,20 @@ import numpy as np
 
 from regraft.backbones._facts import facts
 from regraft.bench import Bench
-from regraft.candidates import Candidate, Entrants, Plan, drawn_together, told
+from regraft.candidates import (
+    Candidate,
+    Entrants,
+    Plan,
+    clearly_better,
+    done,
+    drawn_together,
+    hopeless,
+    outcome,
+    packed,
+    standing,
+    told,
+    transfers,
+)
 from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError
@@ -19,8 +32,10 @@ from regraft.core.seeding import derive
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.data.splits import Split, folds
+from regraft.decisions import cut
 from regraft.evaluation import predict
 from regraft.methods._base import Method
+from regraft.pacing import Key, Paces
 from regraft.sources import Source
 from regraft.training import Engine, run
 
@@ -30,15 +45,11 @@ SURVIVORS = 3
 """Candidates that reach the second rung, at least; a third of all if that is more."""
 FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
-CLEARLY = 2.0
-"""Standard errors by which one candidate must lead to be preferred for that alone."""
 EPOCHS = 5
 """Passes over the labels below which fine-tuning is not taken on trust."""
 MOST = 600
 """Steps of a baseline in a cheap network, at most."""
 
-Key = tuple[str, str]
-"""A candidate's source and method."""
 Trials = dict[Key, list[dict[str, Any]]]
 """What each trial of each candidate found, fold by fold."""
 
@@ -53,6 +64,9 @@ class Race:
         self.sources = {source.uri: source for source in (*entrants.sources, *entrants.baselines)}
         self.splits = self._divided(next(iter(train.values())))
         self._work: dict[str, float] = {}
+        self.paces = Paces({uri: source.cost[0] for uri, source in self.sources.items()})
+        self._ended: dict[Key, str] = {}
+        self.decisions: list[dict[str, Any]] = []
 
     def run(self, candidates: Sequence[Candidate], deadline: float) -> list[Candidate]:
         """The candidates with their results, best first. ``deadline``: seconds on the clock after which none starts.
@@ -66,13 +80,23 @@ class Race:
         begun = self.bench.clock.spent
         short = self._trials(candidates, 0, begun + FIRST * (deadline - begun))
         first = drawn_together(self._summed(candidates, short))
-        scored = _transfers(first)
+        scored = transfers(first)
         seen = max((c.folds for c in scored), default=0)
         through = self._led([c for c in scored if c.folds == seen], max(SURVIVORS, len(scored) // 3))
-        second = drawn_together(self._summed(through, self._trials(through, 1, deadline), short))
-        results = {key(c): replace(c, outcome=_outcome(c, "dropped")) for c in first}
-        results |= {key(c): replace(c, outcome=_outcome(c, "kept")) for c in second}
-        return sorted(results.values(), key=_order)
+        self.decisions.append(cut("Short descents", through, scored, short.values()))
+        full = self._trials(through, 1, deadline)
+        second = drawn_together(self._summed(through, full, short))
+        still = [c for c in second if key(c) not in self._ended]
+        self.decisions.append(cut("Full descents", still, transfers(second), full.values()))
+        results = {key(c): replace(c, outcome=outcome(c, "dropped")) for c in first}
+        results |= {key(c): self._settled(c) for c in second}
+        return sorted(results.values(), key=standing)
+
+    def _settled(self, candidate: Candidate) -> Candidate:
+        """A candidate of the second rung with its outcome: only those that were not ended early are kept."""
+        ended = self._ended.get(key(candidate), "")
+        found = outcome(candidate, "dropped" if ended else "kept")
+        return replace(candidate, outcome=found, reason=candidate.reason or ended)
 
     def tie_broken(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, best first; those that are not clearly behind the best go by what is known beforehand.
@@ -80,15 +104,15 @@ class Race:
         That is fine-tuning before other methods, then the rank of their source. Clearly: by more than `CLEARLY`
         standard errors of the difference, example by example.
         """
-        ordered = sorted(candidates, key=_order)
+        ordered = sorted(candidates, key=standing)
         tied = self.ties(ordered)
         preferred = sorted(tied, key=lambda c: (c.method != "fine_tune", self.place[c.source]))
         return preferred + [c for c in ordered if c not in tied]
 
     def ties(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidate that came first and those that it is not clearly better than, best first; see `tie_broken`."""
-        scored = sorted((c for c in candidates if c.score is not None), key=_order)
-        return [c for c in scored if not _clearly_better(scored[0], c)]
+        scored = sorted((c for c in candidates if c.score is not None), key=standing)
+        return [c for c in scored if not clearly_better(scored[0], c)]
 
     def _led(self, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
         """The best ``count``, led by fine-tuning from the source of the first: short descents do it least justice."""
@@ -107,6 +131,8 @@ class Race:
 
     def seconds(self, candidate: Candidate, times: int) -> float:
         """What ``times`` full descents of a candidate are expected to take, by its trials if it had any."""
+        if candidate.members:
+            return sum(self.seconds(member, times) for member in candidate.members)
         return times * self.steps(candidate) * (candidate.pace or self._pace(candidate, len(self._data(candidate))))
 
     def planned(self, steps: int) -> "Race":
@@ -123,7 +149,7 @@ class Race:
             if slowest.backbone != source.backbone:
                 ratio = min(self._cost(slowest) / self._cost(source), MOST / full)
                 full *= 2 ** int(np.log2(max(1.0, ratio)))  # powers of two: small changes of a speed change nothing
-        return max(1, round(SHORT * full)) if short else full
+        return max(1, round(SHORT * full)) if short else full * candidate.times
 
     def _cost(self, source: Source) -> float:
         """Of training on an example: measured seconds, or counted operations where nothing is to follow the clock."""
@@ -145,23 +171,32 @@ class Race:
             for fold in range(len(self.splits)):
                 able = [c for c in going if all("seconds" in trial for trial in trials[key(c)])]  # not failed or late
                 done += len(going) - len(able)
-                for one, trial in self._tried(able, rung, fold, deadline):
+                for one, trial in self.tried(able, rung, fold, deadline):
                     trials[one].append(trial)
+                    self.paces.note(one, trial, len(self.splits[fold][0]))
                     done += 1
                     advance(done)
                     deadline = self._left(deadline, rung, trial)
                 if fold == 0 and rung == 0:
                     going = self._better_half(candidates, self._summed(candidates, trials))
+                elif rung and fold + 1 < len(self.splits):
+                    going = self._hopeful(going, trials)
         return trials
 
     def _better_half(self, candidates: Sequence[Candidate], seen: Sequence[Candidate]) -> list[Candidate]:
         """The baselines and the better half of the transfers, as they were before their trials, the best first."""
-        scored = _transfers(drawn_together(seen))
+        scored = transfers(drawn_together(seen))
         best = [key(c) for c in self._led(scored, max(2 * SURVIVORS, len(scored) // 2))]
         fresh = {key(c): c for c in candidates}
         return [*(c for c in candidates if c.baseline), *(fresh[key] for key in best)]
 
-    def _tried(
+    def _hopeful(self, going: Sequence[Candidate], trials: Trials) -> list[Candidate]:
+        """Those of the second rung that may still be chosen; of the others it is noted how far they were behind."""
+        seen = [told(c, trials[key(c)], done(trials[key(c)]), 1) for c in going if done(trials[key(c)])]
+        self._ended |= {key(c): reason for c, reason in hopeless(seen)}
+        return [c for c in going if key(c) not in self._ended]
+
+    def tried(
         self, candidates: Sequence[Candidate], rung: int, fold: int, deadline: float
     ) -> Iterator[tuple[Key, dict[str, Any]]]:
         """A trial of each on one fold, as they are done: side by side where the bench has several workers."""
@@ -188,7 +223,8 @@ class Race:
 
     def _trial(self, candidate: Candidate, rung: int, fold: int) -> str:
         """What a trial is called in the journal."""
-        return f"race-{rung}-{fold}-{derive(0, candidate.source) % 10**6:06d}-{catalog.filed(candidate.method)}"
+        name = f"race-{rung}-{fold}-{derive(0, candidate.source) % 10**6:06d}-{catalog.filed(candidate.method)}"
+        return name + f"-x{candidate.times}" * (candidate.times > 1) + f"-draw{candidate.draw}" * (candidate.draw > 0)
 
     def _late(self, candidate: Candidate, rung: int, fold: int, deadline: float) -> dict[str, Any] | None:
         """What is written of a trial for which there is no time; None where there is."""
@@ -213,28 +249,31 @@ class Race:
         method: Method = entry("methods", candidate.method).with_steps(steps)
         learn, valid = (data.take(rows) for rows in self.splits[fold])
         unlabeled = self.entrants.unlabeled.get(candidate.source)
-        problem = source.problem(learn, unlabeled, derive(self.bench.seed, "race", fold), self.bench.cache)
+        seed = derive(self.bench.seed, "race", fold, *([candidate.draw] if candidate.draw else []))
+        problem = source.problem(learn, unlabeled, seed, self.bench.cache)
         start = time.monotonic()
         model = run(source.model, method.phases(problem), problem, Engine(source.training))
         pace = (time.monotonic() - start) / steps
         found = predict(model, valid, source.backbone.preprocess, problem.task, source.inference)
         utility, criterion = problem.task.utility(found, valid.labels), problem.task.criterion(found, valid.labels)
-        return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace}
+        full = steps == self.steps(candidate) or not self.descends(candidate)  # short descents make no ensembles
+        kept = {"outputs": packed(found)} if full else {}
+        return {"utility": utility.tolist(), "criterion": np.round(criterion, 4).tolist(), "pace": pace, **kept}
 
     def _summed(self, candidates: Sequence[Candidate], trials: Trials, short: Trials | None = None) -> list[Candidate]:
         """The candidates with what their trials say, over the folds that enough of those that descend have.
 
         ``short``: in the second rung, the trials of the first; who was late stands by these.
         """
-        descents = [c for c in candidates if not c.baseline and self.descends(c)]
-        counts = sorted((len(found) for c in descents if (found := _done(trials[key(c)]))), reverse=True)
+        descents = [c for c in candidates if not c.baseline and self.descends(c) and key(c) not in self._ended]
+        counts = sorted((len(found) for c in descents if (found := done(trials[key(c)]))), reverse=True)
         common = counts[:SURVIVORS][-1] if counts else len(self.splits)
         results = []
         for c in candidates:
             mine, length = trials[key(c)], int(short is not None and self.descends(c))
             if short is not None and "late" in mine[0]:
                 c, mine, length = replace(c, reason=mine[0]["late"]), short[key(c)], 0
-            results.append(told(c, mine, _done(mine)[: None if c.baseline else common], length))
+            results.append(told(c, mine, done(mine)[: None if c.baseline else common], length))
         return results
 
     def _divided(self, data: Dataset) -> list[Split]:
@@ -246,49 +285,16 @@ class Race:
         return self.train[candidate.source]
 
     def _pace(self, candidate: Candidate, examples: int) -> float:
-        """Seconds of one step, by the network's measured speed and the method's relative cost."""
-        return min(32, examples) * self.sources[candidate.source].cost[0] * _cost(candidate)
+        """Seconds of one step, as far as they are known."""
+        return self.paces.of(key(candidate), examples)
 
     def descends(self, candidate: Candidate) -> bool:
         """Whether steps cost the candidate time."""
+        if candidate.members:
+            return any(map(self.descends, candidate.members))
         return bool(entry("methods", candidate.method).descends)
-
-
-def _transfers(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that have a score and are no baseline."""
-    return [c for c in candidates if c.score is not None and not c.baseline]
-
-
-def _cost(candidate: Candidate) -> float:
-    return float(catalog.find("methods", candidate.method).cost)
-
-
-def _done(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that were neither late nor failed."""
-    return [trial for trial in trials if "seconds" in trial]
-
-
-def _clearly_better(one: Candidate, other: Candidate) -> bool:
-    both = min(len(one.by_example), len(other.by_example))  # who has fewer folds has the first ones
-    difference = np.array(one.by_example[:both]) - np.array(other.by_example[:both])
-    return bool(difference.mean() > CLEARLY * difference.std() / both**0.5)
 
 
 def key(candidate: Candidate) -> Key:
     """What trials are kept by."""
     return candidate.source, candidate.method
-
-
-def _outcome(candidate: Candidate, scored: str) -> str:
-    if candidate.outcome != "waiting":
-        return candidate.outcome
-    if candidate.score is None:
-        return "skipped"
-    return "baseline" if candidate.baseline else scored
-
-
-def _order(candidate: Candidate) -> tuple[int, float, float]:
-    """Compared in the last rung before others, then scored before unscored, then by what is expected, then by score."""
-    if candidate.score is None:
-        return (2, 0.0, 0.0)
-    return (candidate.outcome == "dropped", -candidate.expected, -candidate.score)

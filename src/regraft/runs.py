@@ -13,6 +13,8 @@ import yaml
 from regraft.core.errors import UserError
 
 OPTIONS, RESULT, SEEN, RUNS = "options.yaml", "run.json", "seen.json", "runs"
+DECISIONS = "decisions.json"
+"""Where a run folder has what was decided on the way, with its evidence."""
 
 
 class Journal:

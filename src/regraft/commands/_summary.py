@@ -30,7 +30,9 @@ def summary(result: dict[str, Any]) -> str:
         )
     more = len(result["candidates"]) - _TABLE
     lines += [f"          and {more} more; all are in the report"] if more > 0 else []
-    lines += ["", f"  model:  {folder / 'model.safetensors'}", f"  report: {folder / 'report.html'}"]
+    weights = folder / "model.safetensors"
+    model = weights if weights.exists() else folder / "model.json"  # several networks have a folder each
+    lines += ["", f"  model:  {model}", f"  report: {folder / 'report.html'}"]
     return "\n".join([*lines, f"  {readable(result['seconds'])} in all", ""])
 
 

@@ -1,10 +1,12 @@
 """Explain an entry of a catalogue, what a source is, or why a run decided as it did."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from regraft import runs
+from regraft.commands._story import story
 from regraft.core import catalog
 from regraft.core.config import settings
 from regraft.core.describe import describe
@@ -39,7 +41,9 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
         source = importlib.import_module("regraft.commands._source")
         return {"source": source.explained(options.name, options.target, options.label, reporter)}
     if folder:
-        return {"run": runs.result_of(Path(options.name))}
+        decided = Path(options.name) / runs.DECISIONS
+        told = json.loads(decided.read_text(encoding="utf-8")) if decided.is_file() else []  # older runs have none
+        return {"run": runs.result_of(Path(options.name)), "decisions": told}
     kind, _, name = options.name.rpartition("/")
     found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]
     if not found:
@@ -57,7 +61,7 @@ def show(result: dict[str, Any]) -> str:
     if "source" in result:
         return str(importlib.import_module("regraft.commands._source").shown(result["source"]))
     if "run" in result:
-        return _decisions(result["run"])
+        return _decisions(result["run"], result.get("decisions", []))
     blocks = []
     for entry in result["entries"]:
         lines = [f"{entry['catalogue']}/{entry['name']}", "", entry["doc"], ""]
@@ -70,7 +74,7 @@ def _only_a_model(folder: Path) -> bool:
     return (folder / "model.json").exists() and not (folder / runs.RESULT).exists()
 
 
-def _decisions(run: dict[str, Any]) -> str:
+def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     lines = [run["sentence"], "", "Sources, as understood:"]
     for source in run["sources"]:
         lines.append(f"  {source['uri']} ({source['parameters']:,} weights)")
@@ -101,7 +105,7 @@ def _decisions(run: dict[str, Any]) -> str:
         lines.append(f"  {what} on the source: {kept['before']:.3f} before transfer, {kept['after']:.3f} after")
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *story(decided)])
 
 
 def _foretold(found: dict[str, Any]) -> list[str]:

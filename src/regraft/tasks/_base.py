@@ -72,6 +72,10 @@ class Task(ABC):
         """Outputs (B, K) as a user reads them: for classification, class probabilities (B, K)."""
 
     @abstractmethod
+    def together(self, outputs: Tensor) -> Tensor:
+        """Outputs (B, K) whose prediction is the mean of the predictions of M models, from theirs (M, B, K)."""
+
+    @abstractmethod
     def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """How good each prediction is, higher is better: (..., N, K) and labels to (..., N). Paired tests read this."""
 

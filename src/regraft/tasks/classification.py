@@ -1,5 +1,6 @@
 """One label out of several."""
 
+import math
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -45,6 +46,10 @@ class Classification(Task):
     def predict(self, outputs: Tensor) -> Tensor:
         """See `Task.predict`."""
         return outputs.float().softmax(-1)
+
+    def together(self, outputs: Tensor) -> Tensor:
+        """The logarithm of the mean probabilities."""
+        return outputs.float().log_softmax(-1).logsumexp(0) - math.log(len(outputs))
 
     def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """See `Task.utility`."""

@@ -48,6 +48,10 @@ class Multilabel(Task):
         """Probabilities (B, Z), each of a label on its own."""
         return outputs.float().sigmoid()
 
+    def together(self, outputs: Tensor) -> Tensor:
+        """The log-odds of the mean probabilities."""
+        return F.logsigmoid(outputs.float()).logsumexp(0) - F.logsigmoid(-outputs.float()).logsumexp(0)
+
     def utility(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """See `Task.utility`."""
         given = predictions > THRESHOLD

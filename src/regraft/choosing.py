@@ -1,0 +1,60 @@
+"""Who wins the race, and why."""
+
+from collections.abc import Sequence
+
+from regraft.candidates import CLEARLY, Candidate, difference
+from regraft.racing import EPOCHS, Race
+
+
+def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+    """The transfers that may be the finalist, best first: ensembles that are clearly better than one alone lead."""
+    together = sorted((c for c in raced if c.members and c.outcome == "kept"), key=lambda c: -c.expected)
+    return [*together, *alone(race, raced)]
+
+
+def alone(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+    """The single transfers that may be the finalist, best first."""
+    transfers = race.tie_broken(able(raced))
+    if transfers and transfers[0].score is None:  # nothing was tried: the surest method, the most promising source
+        transfers.sort(key=lambda c: c.method not in ("logistic", "ridge"))
+    untried = [c for c in raced if race.trusted_untried(c)]
+    if not untried or any(c.method == "fine_tune" and c.score is not None for c in raced):
+        return transfers
+    best = min(untried, key=lambda c: race.place[c.source])
+    return [best, *(c for c in transfers if c != best)]
+
+
+def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
+    """What settled the choice, in a sentence, where the best result of the race did not; empty where that did."""
+    first, ties = finalists(race, raced)[0], race.ties(able(raced))
+    if chosen == first and chosen.members:
+        before, (lead, error) = alone(race, raced)[0], difference(chosen, alone(race, raced)[0])
+        return (
+            f"{len(chosen.members)} finalists together are clearly better than {before.method} from {before.source} "
+            f"alone: by {lead:.3f} +- {error:.3f} in what candidates are chosen by, on examples that none learned from."
+        )
+    if chosen != first:
+        return f"{first.method} from {first.source} was to be taken, but its training broke down; this was next."
+    if chosen.score is None and race.trusted_untried(chosen):
+        return (
+            f"The race had no time for fine-tuning. It was taken on trust: it sees each label {EPOCHS} times or more."
+        )
+    same = [c for c in raced if c.score is not None and c.score == chosen.score]
+    if race.entrants.blind and len(same) > 1:
+        return f"The selector cannot tell {len(same)} candidates apart: they have one score, and the first was taken."
+    if not ties:
+        return "The race had no time for anything: the surest method and the source that ranks first are a guess."
+    if chosen == ties[0]:
+        return ""
+    return (
+        f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
+        f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
+        f"comes first, then the source that ranks higher, so {chosen.method} from {chosen.source} was taken."
+    )
+
+
+def able(raced: Sequence[Candidate]) -> list[Candidate]:
+    """The single transfers that are still in the race, or, where none is, those that did not fail."""
+    kept = [c for c in raced if c.outcome == "kept" and not c.members]
+    found = kept or [c for c in raced if c.outcome in ("dropped", "skipped") and not c.members]
+    return [c for c in found if not c.baseline]

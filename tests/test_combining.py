@@ -1,0 +1,214 @@
+"""Finalists that answer together: what they predict, when they are taken, and that a stop changes nothing."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from regraft import artifacts, combining
+from regraft.backbones.small import Small
+from regraft.bench import Bench
+from regraft.candidates import Candidate, Entrants, Plan
+from regraft.combining import ensembles, rival, settled
+from regraft.core.errors import UserError
+from regraft.core.progress import Reporter
+from regraft.data.dataset import whole
+from regraft.ensemble import together
+from regraft.evaluation import predict
+from regraft.finishing import Finish, team
+from regraft.model import Model
+from regraft.opening import single
+from regraft.prediction import adapted
+from regraft.preprocessing.images import Images
+from regraft.racing import Race
+from regraft.runs import Clock, Journal
+from regraft.runtime import Runtime
+from regraft.sources import Source
+from regraft.tasks._choice import task_for
+from regraft.tasks.classification import Classification
+from regraft.tasks.multilabel import Multilabel
+from regraft.tasks.regression import Regression
+
+
+@pytest.mark.parametrize(
+    "task", [Classification(classes=("a", "b", "c")), Multilabel(classes=("a", "b", "c")), Regression(mean=3.0)]
+)
+def test_together_outputs_predict_the_mean_of_the_predictions(task):
+    outputs = 5 * torch.randn(4, 7, task.outputs, generator=torch.Generator().manual_seed(0))
+    wanted = torch.stack([task.predict(each) for each in outputs]).mean(0)
+    assert torch.allclose(task.predict(task.together(outputs)), wanted, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Larger:
+    """A backbone that reads its pictures in another way."""
+
+    of: object
+    arch: str = "larger"
+
+    @property
+    def preprocess(self) -> Images:
+        return Images(size=12, mean=(0.3, 0.3, 0.3))
+
+    def build(self, pretrained: bool = True):
+        return self.of.build()
+
+
+def test_networks_that_read_otherwise_predict_the_mean_of_what_each_predicts(toy, tmp_path):
+    """The examples are decoded for both, side by side: here two arrays of unlike sizes."""
+    task, plain = toy.problem().task, toy.backbone()
+    backbones, models = (plain, Larger(plain)), [toy.fresh(seed=seed) for seed in (1, 2)]
+    for model in models:
+        model.task = task
+    rng, examples = np.random.default_rng(0), toy.holdout.examples
+    arrays = [rng.integers(0, 256, (len(examples), *b.preprocess.shape)).astype(np.uint8) for b in backbones]
+    joined, backbone = together(list(zip(models, backbones, strict=True)))
+    each = [
+        predict(m, whole(examples, a), b.preprocess, task, Runtime())
+        for m, a, b in zip(models, arrays, backbones, strict=True)
+    ]
+    row = np.concatenate([a.reshape(len(a), -1) for a in arrays], 1)
+    found = predict(joined, whole(examples, row), backbone.preprocess, task, Runtime())
+    assert backbone.preprocess.shape == row.shape[1:]
+    np.testing.assert_allclose(found, np.mean(each, 0), atol=1e-6)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    journal = Journal(tmp_path)
+    return Bench(journal, Clock(journal, None), Reporter(), Runtime(threads=1), False, 0, None)
+
+
+def _source(toy, uri: str) -> Source:
+    return Source(uri, toy.backbone(), toy.trained, None, False, {}, Runtime(threads=1), Runtime(threads=1), (1.0, 1.0))
+
+
+@pytest.fixture
+def race(toy, bench):
+    sources = [_source(toy, "toy:a"), _source(toy, "toy:b")]
+    data = toy.draw("target", 24)
+    entrants = Entrants(sources, {}, (), [_source(toy, "scratch:toy")])
+    return Race(entrants, {s.uri: data for s in (*sources, *entrants.baselines)}, Plan(100, 3, 3), {}, bench)
+
+
+def _scored(race: Race, source: str, method: str, right: float, rung: int = 1) -> Candidate:
+    """A candidate that gives ``right`` to the true class, but to the next one on each sixth; l2_sp errs on others."""
+    data, valid = race.train[source], np.concatenate([rows for _, rows in race.splits])
+    many, task = len(data.classes), task_for(data.examples)
+    given = np.where(np.arange(len(valid)) % 6 == 3 * (method == "l2_sp"), 1 - right, right)
+    outputs = np.zeros((len(valid), many), np.float32)
+    outputs[np.arange(len(valid)), data.labels[valid]] = given
+    outputs[np.arange(len(valid)), (data.labels[valid] + 1) % many] = 1 - given
+    ends = np.cumsum([len(rows) for _, rows in race.splits])[:-1]
+    parts = zip(np.split(outputs, ends), race.splits, strict=True)
+    each = np.concatenate([task.criterion(part, data.labels[rows]) for part, (_, rows) in parts])
+    score = float(each.mean())
+    return Candidate(source, method, score=score, criterion=score, expected=score - 0.1, by_example=tuple(each),
+                     folds=3, rung=rung, outcome="kept", outputs=outputs, pace=0.5)  # fmt: skip
+
+
+def test_an_ensemble_is_what_its_members_predicted_out_of_fold_together(race):
+    """Each is sure of a wrong class where the other is right: together they are surely wrong nowhere."""
+    one, other = _scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "l2_sp", 0.9)
+    (pair,) = ensembles(race, [one, other])
+    assert (pair.source, pair.method) == ("toy:a and toy:b", "fine_tune with l2_sp")
+    assert one.criterion == pytest.approx(other.criterion)
+    assert pair.criterion > one.criterion
+    assert pair.score == pytest.approx(5 / 6, abs=0.2)  # an even bet counts as won by the first class
+    assert pair.expected == pytest.approx(pair.criterion - 0.1)  # what its members lose to others, it loses too
+    assert race.seconds(pair, 2) == 2 * race.seconds(one, 1) + 2 * race.seconds(other, 1)
+    (told,) = settled(one, [pair], [True])
+    assert (told.outcome, told.members) == ("kept", (one, other))
+    (late,) = settled(one, [pair], [False])
+    assert late.outcome == "dropped"
+    assert "no time" in late.reason
+
+
+def test_members_that_agree_add_nothing_and_ties_go_to_the_simpler(race):
+    one, other = _scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "fine_tune", 0.9)
+    (told,) = settled(one, ensembles(race, [one, other]), [True])
+    assert told.outcome == "dropped"
+    assert told.reason.endswith("0.000 +- 0.000 to fine_tune alone")
+
+
+def test_who_was_not_raced_in_full_is_in_no_ensemble(race):
+    one = _scored(race, "toy:a", "fine_tune", 0.9)
+    short, head = _scored(race, "toy:b", "l2_sp", 0.9, rung=0), _scored(race, "toy:b", "logistic", 0.9, rung=0)
+    assert ensembles(race, [short, one]) == []  # the choice itself was not
+    assert [e.members for e in ensembles(race, [one, short, head])] == [(one, head)]
+    assert ensembles(race, [one, replace(head, outputs=None)]) == []
+
+
+@pytest.mark.parametrize(("alone", "many"), [(0.9, 2), (0.99, 0)])
+def test_scratch_gets_the_better_use_of_the_same_time(race, monkeypatch, alone, many):
+    """One network trained twice as long, or two that err on different examples."""
+    scratch, asked = Candidate("scratch:toy", "scratch", pace=0.5, first=0.3, outcome="baseline"), []
+
+    def in_full(race, candidate):
+        asked.append((candidate.times, candidate.draw))
+        found = _scored(race, "toy:a", "l2_sp" if candidate.draw else "fine_tune", 0.9)
+        if candidate.times == 2 and alone == 0.99:
+            found = replace(found, criterion=-0.01, by_example=(-0.01,) * len(found.by_example))
+        return replace(found, source=candidate.source, method="scratch", times=candidate.times, draw=candidate.draw)
+
+    monkeypatch.setattr(combining, "_in_full", in_full)
+    found = rival(race, scratch, 2)
+    assert sorted(asked) == [(1, 0), (1, 1), (2, 0)]
+    assert (len(found.members), found.times, found.outcome) == (many, 1 if many else 2, "baseline")
+    assert "2 networks from scratch together against one trained 2 times as long" in found.reason
+    assert race.seconds(found, 3) == pytest.approx(2 * race.seconds(scratch, 3))
+
+
+THREE = Candidate("toy:a and toy:b", "three")
+
+
+def _team(toy, bench):
+    network = Small(size=8)
+    torch.manual_seed(0)
+    model = Model(network.build(), nn.Identity(), ())
+    sources = [replace(_source(toy, uri), backbone=network, model=model) for uri in ("toy:a", "toy:b")]
+    parts = [Finish(source, toy.draw("target", 4), None, bench) for source in sources]
+    return team("toy:a and toy:b", [(part, "fine_tune", 2) for part in (*parts, parts[0])])
+
+
+def test_an_interrupted_ensemble_trains_to_the_same(toy, bench, tmp_path, monkeypatch):
+    whole_team = _team(toy, bench)
+    assert whole_team.train(THREE, 2, 1) == 1
+    weights = [m.state_dict() for m, _ in whole_team.load("three", 0).members]
+    journal = Journal(tmp_path / "again")
+    again, made = _team(toy, replace(bench, journal=journal)), []
+    make = Finish.make
+
+    def once(self, name, steps, seed):
+        made.append(self.source.uri)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        make(self, name, steps, seed)
+
+    monkeypatch.setattr(Finish, "make", once)
+    with pytest.raises(KeyboardInterrupt):
+        again.train(THREE, 2, 1)
+    assert again.train(THREE, 2, 1) == 1
+    resumed = [m.state_dict() for m, _ in again.load("three", 0).members]
+    assert all(torch.equal(a[k], b[k]) for a, b in zip(weights, resumed, strict=True) for k in a)
+    assert not torch.equal(weights[0]["head.weight"], weights[2]["head.weight"])  # equal parts have draws of their own
+
+
+def test_a_saved_ensemble_is_the_mean_of_its_parts_and_no_source(toy, bench, tmp_path):
+    trained = _team(toy, bench)
+    trained.train(THREE, 2, 1)
+    holdout, task = toy.holdout, trained.problem(0).task
+    found = trained.measure("three", 1, holdout).outputs[0]
+    each = [
+        predict(part.load(name, 0), holdout, part.source.backbone.preprocess, task, Runtime(threads=1))
+        for part, name, _ in trained.parts
+    ]
+    np.testing.assert_allclose(found, np.mean(each, 0), atol=1e-6)
+    folder = tmp_path / "journal" / "finish-three-0"
+    with pytest.raises(UserError, match="networks that answer together"):
+        single(folder)
+    assert single(folder / "member-1")[0].classes == toy.holdout.classes
+    with pytest.raises(UserError, match="adapt one of them"):
+        adapted(artifacts.load(folder)[0], trained.source.backbone, holdout, Runtime(threads=1), "adabn")
