@@ -15,6 +15,7 @@ from regraft.heads._boosting import Pool, tradaboost, tradaboost_r2, two_stage
 from regraft.heads.logistic import Logistic
 from regraft.heads.ridge import Ridge
 from regraft.model import Model, Problem
+from regraft.weightings._base import effective_size
 
 
 @settings
@@ -52,5 +53,12 @@ class BoostedHead(Edit):
                 model.head = two_stage(pool, self.rounds, self.stages)
             else:
                 model.head = tradaboost_r2(pool, self.rounds)
+        model.notes["weights of its examples"] = _said(pool.rounds[-1])
         model.classes, model.task = problem.task.classes, problem.task
         return model
+
+
+def _said(weights: np.ndarray) -> str:
+    """What a model notes of the source's weights (N,) in the last round."""
+    size = effective_size(weights) if weights.sum() > 0 else 0.0
+    return f"boosting: effective size {size:,.0f} of {len(weights):,} in the last round"
