@@ -19,8 +19,8 @@ differ where one side lacks them: CORAL comes twice, as adapt and as skada shrin
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
 (their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain,
 5,000 target examples for a plain plan), the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples),
-folds and calibration for the classifier of domains, and principal components for densities. skada's transport by classes
-does not scale its costs.
+folds and calibration for the classifier of domains, and principal components for densities. skada's transport by
+classes does not scale its costs.
 
 Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
 passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
