@@ -11,7 +11,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KernelDensity
 
 from regraft.core.config import entry
-from regraft.terms._weights import LEAST
 from regraft.weightings._base import tempered
 from regraft.weightings._kernels import candidates, typical
 from regraft.weightings._least_squares import _PENALTIES
@@ -43,15 +42,29 @@ def drawn(rows: int, width: int, seed: int) -> Pair:
     return Pair("drawn", x, y, (z @ turn) * grown + moved, truth)
 
 
+def part(pair: Pair, seed: int) -> Pair:
+    """Four of five examples of each domain, other ones for each seed."""
+    rng = np.random.default_rng(seed)
+    ours, theirs = (rng.permutation(len(of))[: 4 * len(of) // 5] for of in (pair.labels, pair.truth))
+    return Pair(pair.name, pair.source[ours], pair.labels[ours], pair.target[theirs], pair.truth[theirs])
+
+
 def lengths(pair: Pair) -> Pair:
     """The pair with rows of length one."""
     x, z = (prepared(of, "length") for of in (pair.source, pair.target))
     return Pair(pair.name, x, pair.labels, z, pair.truth)
 
 
+flattening = 0.0
+"""The least effective size of weights, of all sides, as a share of the examples."""
+
+
 def answer(pair: Pair, x: np.ndarray, z: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Classes of the target by the one classifier behind all closed forms."""
     mean, scale = x.mean(0), max(float(np.sqrt(x.var(0).mean())), 1e-12)  # one number: rare pixels would blow up
+    if weights is not None:  # of mean one: smaller weights are a larger penalty, and so another classifier
+        weights = np.maximum(np.ravel(weights), 0.0)
+        weights = tempered(weights * (len(weights) / weights.sum()), flattening or 1 / len(weights))
     model = LogisticRegression(max_iter=300).fit((x - mean) / scale, pair.labels, weights)
     return np.asarray(model.predict((z - mean) / scale))
 
@@ -66,9 +79,7 @@ def aligned(pair: Pair, options: Any) -> Answer:
 
 
 def weighted(pair: Pair, options: Any) -> Answer:
-    """As the methods use weights: those that rest on less than a tenth of the examples are drawn towards one."""
-    weights = tempered(entry("weightings", options)(pair.source, pair.target), LEAST)
-    return partial(answer, pair, pair.source, pair.target, weights)
+    return partial(answer, pair, pair.source, pair.target, entry("weightings", options)(pair.source, pair.target))
 
 
 def skada(pair: Pair, kind: Any, **options: Any) -> Answer:
@@ -155,10 +166,11 @@ def closed(pair: Pair) -> dict[str, Contest]:
         ),
         "nearest_neighbour": (
             "nearest_neighbour",
-            {
-                "skada": ("NearestNeighborReweightAdapter", {"laplace_smoothing": True}),
-                "weights": ("NearestNeighborsWeighting", {"n_neighbors": 1}),
-            },
+            {"skada": ("NearestNeighborReweightAdapter", {"laplace_smoothing": True})},
+        ),
+        "nearest_neighbour, no smoothing": (
+            {"name": "nearest_neighbour", "smoothing": 0.0},
+            {"weights": ("NearestNeighborsWeighting", {"n_neighbors": 1})},
         ),
     }
     for ours, theirs in (("linear", "linear"), ("gaussian", "rbf")):

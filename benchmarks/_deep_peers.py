@@ -2,7 +2,7 @@
 
 All start from the same weights, trained on the source beforehand, and take the same number of steps with the same AdamW
 at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features and
-outputs (pytorch-adapt: on probabilities for outputs), the reversed gradient's tenth, the steps of norms 0.05. Regraft
+outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Regraft
 lets discrepancies grow over half of the phase and reversed gradients over all of it (that of MCD to all of it); the
 others have them from the first step. MCD takes one step here and six in pytorch-adapt, whose default repeats the last
 four times. pytorch-adapt's side draws its batches from tensors in memory, which costs nothing; skada's has the loader
@@ -134,7 +134,8 @@ class Bench:
         weights = {"features_confusion_loss": 5.0, "logits_confusion_loss": 5.0}
         loss = layers.MMDLoss(kernel_scales=1 / scales, mmd_type="quadratic")
         opts = self._optimisers(models["G"], models["C"])
-        return hooks.AlignerPlusCHook(opts, weighter=weigh(weights=weights), loss_fn=loss)
+        # By default it compares probabilities; the paper and Regraft compare the outputs themselves.
+        return hooks.AlignerPlusCHook(opts, weighter=weigh(weights=weights), loss_fn=loss, softmax=False)
 
     def _dann(self, name: str, models: dict[str, nn.Module]) -> Any:
         hooks, _, weigh = _parts()

@@ -5,20 +5,22 @@
 A row is a method that Regraft and one of these libraries have, a column a library; each cell has the accuracy on the
 target (with the difference ours - theirs in points, mean and standard deviation over the draws of the data), seconds of
 processor time (medians) and how many times ours these are. Data: drawn arrays, half of ``--rows`` source and half
-target, new ones for each seed; and each PAIR, a file as `alignments.py matrices` reads (rows of length one), one way.
+target, new ones for each seed (none with ``--rows 0``); and each PAIR, a file as `alignments.py matrices` reads (rows
+of length one), both ways, four of five examples of each domain for each seed.
 
 Closed forms: timed are the fit and the mapping of both domains (or the weights), not the classifier behind it, which is
-the same everywhere: features centred, in units of their mean deviation; LogisticRegression, judged on the target. Deep
-methods: the same perceptron from the same weights, trained on the source before, the same number of steps
+the same everywhere: features centred, in units of their mean deviation; LogisticRegression, judged on the target, with
+weights of mean one, as they come or (``--flatten 0.1``, as Regraft's methods have it) drawn towards one on all sides.
+Deep methods: the same perceptron from the same weights, trained on the source before, the same number of steps
 (``--epochs`` over the larger domain), batches of 64 of each, AdamW at 1e-3, the same weights; see `_deep_peers.py`.
 
 Options are the same where both have them: components, shrinkage, entropy, widths of kernels, centres, folds. They
 differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
-(their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain),
-the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples), folds and calibration for the classifier of
-domains, principal components for densities, and an effective size of a tenth at least for weights, as its methods do.
-skada's transport by classes does not scale its costs. adapt's neighbours are counted otherwise than in Loog's paper.
+(their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain,
+5,000 target examples for a plain plan), the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples),
+folds and calibration for the classifier of domains, and principal components for densities. skada's transport by
+classes does not scale its costs.
 
 Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
 passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
@@ -40,10 +42,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import _closed_peers
 import _without_tensorflow
 import numpy as np
 import torch
-from _closed_peers import Contest, Side, closed, drawn, lengths
+from _closed_peers import Contest, Side, closed, drawn, lengths, part
 from _deep_peers import Bench, deep
 from _measuring import machine, table, write
 from alignments import Pair, matrices
@@ -100,7 +103,7 @@ Found = dict[str, dict[str, list[Any]]]
 def play(contests: dict[str, Contest], pair: Pair, turn: int, options: argparse.Namespace, found: Found) -> None:
     """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``."""
     for name, sides in contests.items():
-        if options.only and name.split(",")[0] not in options.only:
+        if options.only and not {name, name.split(",")[0]} & set(options.only):
             continue
         order = list(sides)
         order = order[turn % len(order) :] + order[: turn % len(order)]
@@ -172,15 +175,20 @@ def main() -> None:
     for name, value in (("rows", 10_000), ("width", 256), ("seeds", 3), ("repeats", 1), ("epochs", 5), ("threads", 1)):
         asked.add_argument(f"--{name}", type=int, default=value)
     asked.add_argument("--limit", type=float, default=30.0, help="seconds for one side")
+    asked.add_argument("--flatten", type=float, default=0.0, help="least effective size of all weights, of one")
     asked.add_argument("--memory", type=float, default=12.0, help="GiB for one side")
     options = asked.parse_args()
     torch.set_num_threads(options.threads)
+    _closed_peers.flattening = options.flatten
     allocator.keep_freed()
     _without_tensorflow.load()
     print(machine())
-    data: dict[str, list[Pair]] = {"drawn": [drawn(options.rows, options.width, s) for s in range(options.seeds)]}
+    data: dict[str, list[Pair]] = {}
+    if options.rows:
+        data["drawn"] = [drawn(options.rows, options.width, seed) for seed in range(options.seeds)]
     for file in options.pairs:
-        data[file.stem] = [lengths(next(matrices([file])))]
+        for pair in matrices([file]):
+            data[pair.name] = [part(lengths(pair), seed) for seed in range(options.seeds)]
     everything, verdicts = {}, {}
     with threadpool_limits(options.threads):
         for name, pairs in data.items():

@@ -432,9 +432,18 @@ def test_bf16_is_close_to_fp32(toy):
 # Errors of the user
 
 
-def test_an_unknown_optimiser_is_an_error(toy):
-    with pytest.raises(UserError, match="adamw, sgd or rmsprop"):
-        training.run(toy.trained, tune(steps=1, optimizer="lion"), toy.problem())
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("optimizer", "lion", "'adamw', 'sgd' or 'rmsprop'"),
+        ("schedule", "linear", "'cosine' or 'constant'"),
+        ("rate", float("inf"), "finite"),
+        ("clip", float("nan"), "finite"),
+    ],
+)
+def test_an_unknown_optimiser_or_schedule_or_a_rate_that_is_no_number_is_an_error(option, value, said):
+    with pytest.raises(UserError, match=said):
+        Descent(**{option: value})
 
 
 def test_progress_tells_where_training_is(toy):

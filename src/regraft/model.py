@@ -106,6 +106,22 @@ def watched(network: Network) -> Iterator[list[tuple[nn.Module, Tensor]]]:
             handle.remove()
 
 
+def channel_axis(layer: nn.Module, output: Tensor) -> int:
+    """Along which axis of what a layer puts out, (B, ...), its channels lie: the last of states, the first of maps.
+
+    Some networks (Swin) have maps with channels last: those whose last axis is as long as a part of the layer says.
+    """
+    if output.dim() != 4:
+        return 2 if output.dim() == 3 and not isinstance(layer, nn.Conv1d) else 1
+    parts, names = list(layer.modules()), ("out_channels", "num_features", "num_channels", "out_features")
+    sizes = {getattr(part, name, None) for part in parts for name in names}
+    sizes |= {part.normalized_shape[-1] for part in parts if isinstance(part, nn.LayerNorm)}
+    first, last = output.shape[1] in sizes, output.shape[3] in sizes
+    if first == last:
+        return 1 if any(isinstance(part, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm) for part in parts) else 3
+    return 1 if first else 3
+
+
 def layers(network: Network) -> list[nn.Module]:
     """The parts of a network in depth order, as far as each is one call; of a list of parts it is the first."""
     return [next(m.children()) if isinstance(m, nn.ModuleList) else m for m in _leaves(network)]

@@ -1,7 +1,7 @@
 """The optimiser of a descent: parameter groups by depth, rates by step."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -9,7 +9,6 @@ from torch import nn
 
 from regraft.augment import Augment
 from regraft.core.config import settings
-from regraft.core.errors import UserError
 from regraft.model import Model
 
 
@@ -23,7 +22,7 @@ class Descent:
     """Examples of each stream in a step; fewer if the stream has fewer."""
     rate: Annotated[float, Field(gt=0)] = 1e-3
     """Largest learning rate: that of the head and, for convolutional networks, of the deepest layers."""
-    optimizer: str = "adamw"
+    optimizer: Literal["adamw", "sgd", "rmsprop"] = "adamw"
     """``adamw``, ``sgd`` (with momentum) or ``rmsprop``."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of ``sgd``."""
@@ -35,7 +34,7 @@ class Descent:
     """Factor on the rate of the head."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the steps over which the rate grows from zero."""
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "constant"] = "cosine"
     """After the warm-up: ``cosine`` (down to zero) or ``constant``."""
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest norm of the gradient; 0 for no limit."""
@@ -56,11 +55,7 @@ class Descent:
 
 
 def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optimizer:
-    """An optimiser of the parameters that may learn, each group with its own ``factor`` on the rate.
-
-    Raises:
-        UserError: an optimiser of another name.
-    """
+    """An optimiser of the parameters that may learn, each group with its own ``factor`` on the rate."""
     depths, tempo = model.depth_groups(), model.backbone.tempo
     # What must learn fast gives small features; a head that learns alone has a rate of its own.
     head = options.head_factor * (max(1.0, tempo) if any(depths[:-1]) else 1.0)
@@ -77,9 +72,7 @@ def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optim
         return torch.optim.SGD(
             groups, options.rate, options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
         )
-    if options.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, options.rate, weight_decay=options.weight_decay)
-    raise UserError(f"option 'optimizer' is {options.optimizer!r}; choose adamw, sgd or rmsprop")
+    return torch.optim.RMSprop(groups, options.rate, weight_decay=options.weight_decay)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, options: Descent, step: int) -> None:

@@ -36,6 +36,14 @@ def test_weights_have_mean_one_and_follow_the_order_of_rows(name, shape):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_unit_and_the_origin_of_features_do_not_matter(name):
+    """Of more examples than have kernels, so that it also holds of which have one."""
+    (x, labels), (y, _) = draw((150, 3)), draw((150, 3), 0.5, 1)
+    weights = make(name)(x, y, labels)
+    assert make(name)(2.54 * x + 7, 2.54 * y + 7, labels) == pytest.approx(weights, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_arrays_and_tensors_agree(name):
     (x, labels), (y, _) = draw((30, 4)), draw((20, 4), 0.5, 1)
     tensors = make(name)(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(labels))

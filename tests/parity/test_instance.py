@@ -16,6 +16,7 @@ from regraft.heads.logistic import Logistic
 from regraft.heads.mlp import Mlp
 from regraft.heads.ridge import Ridge
 from regraft.model import Model
+from regraft.weightings._base import effective_size
 from regraft.weightings.rulsif import Rulsif
 
 OURS, ALL = 40, 70
@@ -56,6 +57,9 @@ def test_tradaboost_of_two_classes_is_the_papers_rule():
     found = through(tradaboost(given, rounds), x)
     assert 20 < ones.sum() < 180
     assert (found.argmax(1) == ones).all()
+    assert len(given.rounds) == rounds
+    assert (given.rounds[0] == 1 / OURS).all()
+    assert effective_size(given.rounds[-1]) < OURS
     assert sum(weights[: OURS // 4]) / 10 < 0.5 * sum(weights[OURS // 4 : OURS]) / 30
 
 

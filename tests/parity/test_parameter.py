@@ -13,7 +13,7 @@ from regraft.backbones._transformer import transformer
 from regraft.core import catalog
 from regraft.core.batch import Batch, Stream
 from regraft.core.errors import CandidateError, UserError
-from regraft.edits.adapter import Adapter
+from regraft.edits.adapter import Adapter, _Bottleneck
 from regraft.edits.freeze import Freeze
 from regraft.edits.ia3 import Ia3
 from regraft.edits.interpolate import Interpolate
@@ -25,7 +25,7 @@ from regraft.edits.prompt import Prompt
 from regraft.edits.recall import Recall
 from regraft.edits.soup import Soup
 from regraft.edits.stoch_norm import StochNorm
-from regraft.model import Model
+from regraft.model import Model, channel_axis
 from regraft.optimisation import Descent
 from regraft.preprocessing._text import PAD
 from regraft.selectors.target_validation import TargetValidation
@@ -465,6 +465,33 @@ def test_adapters_follow_the_layers_of_a_transformer_also_in_a_copy():
         nn.init.ones_(up.bias)
     assert not torch.allclose(copy.backbone(tokens), before)
     assert torch.equal(model.backbone(tokens), before)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_maps_with_channels_last_are_told_from_those_with_channels_first(last):
+    """Swin's blocks put out (B, H, W, C) and hold lines and norms; others (B, C, H, W) from convolutions."""
+    lines = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6))
+    layer, shape = (lines, (2, 5, 4, 6)) if last else (nn.Conv2d(6, 6, 1), (2, 6, 5, 4))
+    axis = channel_axis(layer, torch.zeros(shape))
+    assert shape[axis] == 6
+    follower = _Bottleneck(torch.zeros(shape), 3, axis)
+    nn.init.normal_(follower.up.weight)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    moved = (follower(x) - x).movedim(axis, -1)
+    down, up = (m.weight.flatten(1) for m in (follower.down, follower.up))
+    wanted = nn.functional.linear(nn.functional.linear(x.movedim(axis, -1), down, follower.down.bias).relu(), up)
+    assert torch.allclose(moved, wanted, atol=1e-5)
+
+
+def test_the_axis_of_channels_where_sizes_say_nothing():
+    """A patch embedding of Swin convolves and normalises last; ConvNeXt has lines inside, and channels first."""
+    embed = nn.Sequential(nn.Conv2d(3, 8, 4), nn.LayerNorm(8))
+    assert channel_axis(embed, torch.zeros(1, 5, 5, 8)) == 3
+    block = nn.Sequential(nn.Conv2d(8, 8, 7), nn.LayerNorm(8), nn.Linear(8, 32), nn.Linear(32, 8))
+    assert channel_axis(block, torch.zeros(1, 8, 8, 8)) == 1
+    assert channel_axis(nn.Linear(8, 8), torch.zeros(1, 8, 8, 8)) == 3
+    assert channel_axis(nn.Linear(8, 8), torch.zeros(1, 5, 8)) == 2
+    assert channel_axis(nn.Conv1d(8, 8, 1), torch.zeros(1, 8, 5)) == 1
 
 
 def test_a_prompt_is_for_text(toy):

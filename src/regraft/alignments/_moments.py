@@ -1,6 +1,7 @@
 """Second moments, and the bases of principal components, that alignments in closed form are made of."""
 
 import numpy as np
+from scipy.linalg import eigh
 
 from regraft.heads._layers import Affine
 
@@ -21,7 +22,8 @@ def principal(x: np.ndarray, count: int) -> np.ndarray:
     """Orthonormal directions (D, E) of most variance of rows (N, D): ``count``, or as many as there are."""
     centred = x - x.mean(0)
     if len(x) > 2 * x.shape[1]:  # many times faster, and the directions that it blurs hardly vary
-        values, vectors = np.linalg.eigh(centred.T @ centred)
+        last = x.shape[1] - 1
+        values, vectors = eigh(centred.T @ centred, subset_by_index=(max(0, last + 1 - count), last))
         singular, right = np.sqrt(np.maximum(values[::-1], 0.0)), vectors.T[::-1]
         least = np.sqrt(np.finfo(float).eps)
     else:

@@ -20,7 +20,7 @@ from regraft.core import catalog
 from regraft.core.errors import UserError, unknown
 
 T = TypeVar("T")
-_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

@@ -10,7 +10,7 @@ from regraft.core.config import settings
 from regraft.core.errors import CandidateError
 from regraft.edits._base import Structural
 from regraft.edits.freeze import norms
-from regraft.model import Model, watched
+from regraft.model import Model, channel_axis, watched
 
 
 @settings
@@ -39,24 +39,21 @@ class Adapter(Structural):
         for parameter in norms(model.backbone):
             parameter.requires_grad_(True)
         for layer, output in reached:
-            adapter = _Bottleneck(output, self.width, isinstance(layer, nn.Conv1d)).to(output.device)
+            adapter = _Bottleneck(output, self.width, channel_axis(layer, output)).to(output.device)
             layer.add_module("adapter", adapter)  # of a chain of modules it is the last
             if not isinstance(layer, nn.Sequential):
                 layer.register_forward_hook(adapter.follow)
 
 
 class _Bottleneck(nn.Module):
-    """What follows a layer with such an ``output``."""
+    """What follows a layer with such an ``output``, of which the channels lie along ``axis``."""
 
-    def __init__(self, output: Tensor, width: int, channels_first: bool) -> None:
+    def __init__(self, output: Tensor, width: int, axis: int) -> None:
         super().__init__()
-        sizes = {2: nn.Linear, 3: nn.Linear, 4: _pixelwise}
-        make: Any = nn.Conv1d if channels_first else sizes[output.dim()]
-        channels = output.shape[-1] if make is nn.Linear else output.shape[1]
-        extra = (1,) if channels_first else ()
-        self.down, self.up = (
-            make(*pair, *extra) for pair in ((channels, min(width, channels)), (min(width, channels), channels))
-        )
+        channels, within = output.shape[axis], axis < output.dim() - 1
+        make: Any = {3: nn.Conv1d, 4: nn.Conv2d}[output.dim()] if within else nn.Linear
+        sizes = (channels, min(width, channels))
+        self.down, self.up = (make(*pair, *((1,) if within else ())) for pair in (sizes, sizes[::-1]))
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
@@ -67,10 +64,6 @@ class _Bottleneck(nn.Module):
     def follow(self, _: nn.Module, __: object, output: Any) -> Any:
         """The same as a forward hook."""
         return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
-
-
-def _pixelwise(before: int, after: int) -> nn.Conv2d:
-    return nn.Conv2d(before, after, 1)
 
 
 def _reached(model: Model, sample: Tensor) -> list[tuple[nn.Module, Tensor]]:

@@ -15,6 +15,7 @@ from regraft.heads._boosting import Pool, tradaboost, tradaboost_r2, two_stage
 from regraft.heads.logistic import Logistic
 from regraft.heads.ridge import Ridge
 from regraft.model import Model, Problem
+from regraft.weightings._base import effective_size
 
 
 @settings
@@ -28,8 +29,9 @@ class BoostedHead(Edit):
     """The base learner, linear; None: logistic regression, and ridge regression for numbers."""
     rounds: Annotated[int, Field(ge=1)] = 10
     """Learners in a row."""
-    target: Annotated[float, Field(gt=0)] = 100.0
-    """How much the target examples count together in the first round, in units of all source examples."""
+    target: Annotated[float, Field(gt=0)] | None = None
+    """How much the target examples count together in the first round, in units of all source examples; None: 100 of
+    classes, and of numbers as much as they are many, so that all examples count alike."""
     stages: Annotated[int, Field(ge=0)] = 0
     """Of numbers: steps in which the source loses its weight, as in two-stage TrAdaBoost.R2; 0: none."""
 
@@ -44,7 +46,8 @@ class BoostedHead(Edit):
         numbers = problem.task.labels is Labels.NUMBERS
         head = self.head or (Ridge() if numbers else Logistic())
         rows, labels = np.concatenate([ours.features, theirs.features]), np.concatenate([ours.labels, theirs.labels])
-        pool = Pool(rows, labels, len(ours.labels), head, problem.task.outputs, self.target)
+        target = self.target or (len(theirs.labels) / len(ours.labels) if numbers else 100.0)
+        pool = Pool(rows, labels, len(ours.labels), head, problem.task.outputs, target)
         with threadpool_limits(1 if rows.size < 10_000_000 else None, user_api="blas"):
             if not numbers:
                 model.head = tradaboost(pool, self.rounds)
@@ -52,5 +55,12 @@ class BoostedHead(Edit):
                 model.head = two_stage(pool, self.rounds, self.stages)
             else:
                 model.head = tradaboost_r2(pool, self.rounds)
+        model.notes["weights of its examples"] = _said(pool.rounds[-1])
         model.classes, model.task = problem.task.classes, problem.task
         return model
+
+
+def _said(weights: np.ndarray) -> str:
+    """What a model notes of the source's weights (N,) in the last round."""
+    size = effective_size(weights) if weights.sum() > 0 else 0.0
+    return f"boosting: effective size {size:,.0f} of {len(weights):,} in the last round"

@@ -1,6 +1,6 @@
 """Boosting over two domains: source examples that mislead lose weight, target examples that are hard gain it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import nn
@@ -18,7 +18,8 @@ class Pool:
     """Examples of both domains, the ``ours`` first ones the source's: features (N, D) and labels (N,).
 
     ``head``: the base learner, which must give one linear layer; ``outputs``: how many it has; ``target``: how much the
-    target counts at the start, in units of the source (the papers leave that open).
+    target counts at the start, in units of the source (the papers leave that open). ``rounds`` gains the source's
+    weights at each fit.
     """
 
     features: np.ndarray
@@ -27,6 +28,7 @@ class Pool:
     head: ClassicalHead
     outputs: int
     target: float = 1.0
+    rounds: list[np.ndarray] = field(default_factory=list)
 
     def fit(self, weights: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """A learner, as its weight (D, K) and bias (K,), and its outputs (N, K) on all examples.
@@ -34,6 +36,7 @@ class Pool:
         Raises:
             CandidateError: the head is no linear layer.
         """
+        self.rounds.append(weights[: self.ours].copy())
         layer = self.head.fit(self.features, self.labels, self.outputs, weights * (len(weights) / weights.sum()))
         if not isinstance(layer, nn.Linear):
             raise CandidateError(f"{type(self.head).__name__} cannot be boosted: it is not linear")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regraft.core.batch import Stream
 from regraft.core.config import settings
-from regraft.model import Model, Problem, layers, watched
+from regraft.model import Model, Problem, channel_axis, layers, watched
 from regraft.terms._base import Bound, Round, Term
 from regraft.terms._source import frozen, inputs_of, some
 
@@ -78,13 +78,8 @@ class _MatchLayers(Bound):
 
 def _maps(layer: nn.Module, output: Tensor) -> Tensor:
     """What a layer put out as (B, C, places): of states (B, T, C) each number is a map, of features (B, C) too."""
-    output = output.float().movedim(_axis(layer, output), 1)
+    output = output.float().movedim(channel_axis(layer, output), 1)
     return output.flatten(2) if output.dim() > 2 else output.unsqueeze(2)
-
-
-def _axis(layer: nn.Module, output: Tensor) -> int:
-    """Along which the maps lie."""
-    return 2 if output.dim() == 3 and not isinstance(layer, nn.Conv1d) else 1
 
 
 def _estimated(model: Model, problem: Problem, x: Tensor, y: Tensor) -> Rises:
@@ -105,7 +100,7 @@ def _measured(model: Model, problem: Problem, x: Tensor, y: Tensor) -> Rises:
         whole = problem.task.loss(model(x), y)
     found = []
     for layer, output in list(seen):
-        rises, axis = [], _axis(layer, output)
+        rises, axis = [], channel_axis(layer, output)
         for channel in range(output.shape[axis]):
             handle = layer.register_forward_hook(_silence(axis, channel))
             with torch.no_grad():

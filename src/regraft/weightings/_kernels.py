@@ -1,7 +1,6 @@
 """Gaussian kernels around a few centres."""
 
 import numpy as np
-from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import euclidean_distances
 
 from regraft.weightings._rows import some
@@ -19,8 +18,10 @@ def squared(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def typical(x: np.ndarray, y: np.ndarray) -> float:
     """One over the median squared distance between different examples of two domains; 1 where all are the same."""
-    distances = pdist(np.concatenate([some(x, _SEEN), some(y, _SEEN)]), "sqeuclidean")
-    apart = distances[distances > 0]
+    seen = np.concatenate([some(x, _SEEN), some(y, _SEEN)])
+    seen = seen - seen.mean(0)  # distances do not change, but large common offsets would cost precision
+    distances = euclidean_distances(seen, squared=True)[np.triu_indices(len(seen), 1)]
+    apart = distances[distances > 1e-12 * (seen**2).sum(1).max()]  # copies, but for rounding
     return 1 / float(np.median(apart)) if len(apart) else 1.0
 
 

@@ -8,12 +8,14 @@ from pydantic import Field
 from regraft.core.config import settings
 from regraft.weightings._base import Weighting
 from regraft.weightings._kernels import candidates, squared
-from regraft.weightings._rows import dealt, some
+from regraft.weightings._rows import dealt, order, some
 
 _LEAST = 1e-100
 """Instead of zero, where a kernel has no reach."""
 _ROUNDS = 10_000
 """Steps of the fit, at most."""
+_SEEN = 2000
+"""Target examples that choose the width, at most."""
 
 
 @settings
@@ -42,8 +44,9 @@ class Kliep(Weighting):
         far, near = squared(source, centres), squared(target, centres)
         tried = candidates(self.gamma, source, target)
         if len(tried) > 1:
-            part = dealt(target, min(self.folds, len(target)))
-            tried = [max(tried, key=lambda gamma: self._likelihood(np.exp(-gamma * near), _means(gamma, far), part))]
+            seen = order(target)[:_SEEN]
+            part, few = dealt(target[seen], min(self.folds, len(seen))), near[seen]
+            tried = [max(tried, key=lambda gamma: self._likelihood(np.exp(-gamma * few), _means(gamma, far), part))]
         kernels, means = np.exp(-tried[0] * near), _means(tried[0], far)
         return np.asarray(np.exp(-tried[0] * far) @ fitted(kernels, means, self.tolerance))
 
