@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,12 +84,12 @@ class Reopened:
         source = next(s for s in pool if s.uri == uri)
         data = self.bench.dataset(self.data.train, source.backbone.preprocess)
         with TemporaryDirectory() as place:
-            bench = Bench(Journal(Path(place)), *_rest(self.bench))
+            bench = replace(self.bench, journal=Journal(Path(place)))
             finish = Finish(source, data, None, bench)
             begun = time.process_time()
             if method == "scratch":
                 steps = self._scratch_steps(source, steps)
-            done = finish.train(method, steps, self.seeds)
+            done = finish.train(Candidate(uri, method), steps, self.seeds)
             cpu = time.process_time() - begun
             if done < self.seeds:
                 raise CandidateError(f"broke down in repetition {done + 1}")
@@ -156,10 +157,6 @@ class Reopened:
         train = {s.uri: self.bench.dataset(self.data.train, s.backbone.preprocess) for s in entrants.sources[:1]}
         race = Race(entrants, train, Plan(steps, 2, self.seeds, timed=False), {}, self.bench)
         return race.steps(Candidate(source.uri, "scratch"))
-
-
-def _rest(bench: Bench) -> Sequence[Any]:
-    return bench.clock, bench.reporter, bench.runtime, bench.measure, bench.seed, bench.cache
 
 
 def _score(name: str, known: Evidence) -> float | None:
