@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from regraft import certainty, guard, keeping, lessons, planning
+from regraft import certainty, contributing, guard, keeping, lessons, planning
 from regraft.bench import Bench
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
@@ -33,6 +33,7 @@ class Wanted:
     level: float
     steps: int | None = None
     select: str = "nuclear_norm"
+    contributions: str = "auto"
 
 
 class Job:
@@ -40,19 +41,22 @@ class Job:
 
     def __init__(self, data: Prepared, wanted: Wanted, bench: Bench) -> None:
         self.data, self.wanted, self.bench = data, wanted, bench
-        self.train: dict[str, Dataset] = {}
-        self.unlabeled: dict[str, Dataset] = {}
+        self.train, self.unlabeled = dict[str, Dataset](), dict[str, Dataset]()
 
     def run(self, command: str) -> dict[str, Any]:
         """The result, as in ``run.json``. ``command`` is what repeats the run."""
+        return self._told(self.trained(), command)
+
+    def trained(self) -> "Trained":
+        """Steps 2 to 4: the choice, and both contestants trained. Of the holdout only its size is read."""
         race, entered, facts = self._entered
         steps, raced = race.plan.steps, race.run(entered, self._deadline(race.plan))
         begun = self.bench.clock.spent
         race = self._stretched(race, raced)
         ours, theirs, seeds = self._finish(race, raced)
-        facts = {**facts, "seeds": seeds, "command": command}
-        facts["plan"] = asdict(replace(race.plan, steps=steps))  # of the race, whose descents may be shorter
-        return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
+        plan = asdict(replace(race.plan, steps=steps))  # of the race, whose descents may be shorter
+        facts = {**facts, "seeds": seeds, "plan": plan}
+        return Trained(race, raced, (ours, theirs), facts, (self.bench.clock.spent - begun) / seeds)
 
     def do(self, order: Order) -> dict[str, Any]:
         """What a worker does of a run that was begun elsewhere: a trial, or a repetition in the finish."""
@@ -62,9 +66,19 @@ class Job:
         return self._finisher(race, order.given[0]).repeat(*order.given)
 
     @cached_property
+    def added(self) -> dict[str, Any]:
+        """What else is told of this sort of run; ``about``: what is to be said after the verdict."""
+        return {}
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """What to transfer from, opened."""
+        return [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
+
+    @cached_property
     def _entered(self) -> tuple[Race, list[Candidate], dict[str, Any]]:
         """Step 2: the race, who enters it, and what is told of both. All that was measured is in the journal."""
-        sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
+        sources = self.sources
         ranking = self.bench.journal.once("ranking", lambda: [] if self.data.blind else self._rank(sources))
         baselines = self._baselines(sources)
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
@@ -79,20 +93,18 @@ class Job:
         facts = {"rule": select, "ranking": ranking, "left_out": left_out}
         return race, [scratch[0], *candidates, *scratch[1:]], facts
 
-    def _told(
-        self, race: Race, raced: Sequence[Candidate], pair: tuple["_Trained", "_Trained"], facts: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _told(self, trained: "Trained", command: str) -> dict[str, Any]:
         """Steps 5 and 6. From here on the holdout is read; nothing is chosen any more."""
-        ours, theirs = (self._judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
-        verdict = guard.judge(ours.record, theirs.record, level=self.wanted.level)
+        race, raced, pair, facts = trained.race, trained.raced, trained.pair, {**trained.facts, "command": command}
+        ours, theirs = (self.judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
+        verdict = keeping.compared(ours, theirs, self.wanted.level)
         against = BASELINES[pair[1][1].method].against
-        verdict = replace(verdict, sentence=guard.describe(verdict, ours.task.gauge, against))
+        about = self.added.pop("about", "")
+        verdict = replace(verdict, sentence=guard.describe(verdict, ours.task.gauge, against) + about)
         found = keeping.result(verdict, ours, theirs)
         sure = self._certain(race, pair[found["shipped"] != "transfer"])
         kept = ours if found["shipped"] == "transfer" else theirs
-        contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
-        measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
-        curve = self.bench.journal.once("curve", measure)
+        curve = self.bench.journal.once("curve", partial(self._curve, trained, (ours.holdout, theirs.holdout)))
         end = min(self.data.train.counts().values()) if curve else 0
         scratch = _compared(pair[1][1], sum(c.outcome == "baseline" for c in raced))
         found = {
@@ -106,8 +118,10 @@ class Job:
             "budget": self.bench.clock.budget,
             "effects": {} if self.data.blind else lessons.effects(raced),
             "ranking_agreement": lessons.agreement(race.place, raced),
-            "forgetting": lessons.forgetting(ours.finish, ours.method),
+            "forgetting": lessons.forgetting(ours.finish, ours.method, facts["seeds"], self.wanted.level),
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
+            "contributions": self.bench.journal.once("contributions", partial(self._contributions, trained, ours)),
+            **self.added,
         }
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
         return keeping.keep(found, ours, theirs, sure)
@@ -117,8 +131,21 @@ class Job:
         finish, chosen = kept
         return certainty.find(certainty.Trained(finish, chosen.method, race.steps(chosen), race.seconds(chosen, 1)))
 
+    def _contributions(self, trained: "Trained", ours: keeping.Judged) -> list[dict[str, Any]]:
+        """The finalist beside itself without a part, and beside the next choice without its source."""
+        race, chosen, asked = trained.race, trained.pair[0][1], self.wanted.contributions
+        if self.data.blind or asked == "no" or (asked == "auto" and self.wanted.steps is not None):
+            return []
+        others = race.tie_broken(_able([c for c in trained.raced if c.source != chosen.source]))
+        found = [(self._finisher(race, c), c.method, race.steps(c)) for c in (chosen, *others[:1])]
+        seconds = trained.each * trained.facts["seeds"] if asked == "auto" else 0.0
+        return contributing.measured(contributing.variants(found, self._aside), ours.record, self.wanted.level, seconds)
+
+    def _curve(self, trained: "Trained", holdouts: Sequence[Dataset]) -> list[dict[str, Any]]:
+        pair = [(finish, chosen.method, trained.race.steps(chosen)) for finish, chosen in trained.pair]
+        return lessons.curve(pair, holdouts, trained.each)
+
     def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
-        """Selectors beside the oracle; the models of the race are not needed any more then."""
         found: dict[str, Any] = self.bench.journal.once(
             "hindsight", partial(lessons.hindsight, race, raced, self._aside)
         )
@@ -211,7 +238,7 @@ class Job:
             done = finish.train(chosen, race.steps(chosen), seeds)
             if done:
                 return (finish, chosen), done
-        reasons = "; ".join(sorted({c.reason for c in raced if c.reason})) or "training broke down"
+        reasons = "; ".join(sorted({c.reason for c in raced} - {""})) or "training broke down"
         sure = "ridge" if self.data.train.numeric else "logistic"
         fix = "give another --source" if self.data.blind else f"try --method {sure} or other {self.data.train.noun}s"
         every = all(c.outcome == "failed" for c in raced if not c.baseline)
@@ -221,12 +248,12 @@ class Job:
         uri = chosen.source
         return Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
 
-    def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
+    def judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
+        """A trained contestant, and what its models make of the holdout, which is read here."""
         holdout = self._aside(finish.source)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
 
     def _aside(self, source: Source) -> Dataset:
-        """The holdout, as a source decodes it."""
         return self.bench.dataset(self.data.holdout, source.backbone.preprocess)
 
 
@@ -285,3 +312,14 @@ def _shown(candidate: Candidate) -> dict[str, Any]:
 
 
 _Trained = tuple[Finish, Candidate]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What steps 2 to 4 found; ``facts`` are for the report, ``each`` is the seconds that a repetition of both took."""
+
+    race: Race
+    raced: Sequence[Candidate]
+    pair: tuple[_Trained, _Trained]
+    facts: dict[str, Any]
+    each: float

@@ -183,6 +183,35 @@ class Sets(Sentence):
     half_width: Number = None
 
 
+class OuterFold(Pair):
+    """What was chosen without the examples of a fold, and what both contestants reached on them."""
+
+    repeat: int = 1
+    fold: int = 1
+    examples: int = 0
+    chosen: Number = None
+    scratch: Number = None
+
+
+class Nested(Record):
+    """The outer folds of a run without a holdout; ``learned``: examples that the kept model learned from."""
+
+    folds: int = 0
+    repeats: int = 1
+    learned: int = 0
+    outer: list[OuterFold] = []
+
+
+class Contribution(Record):
+    """The gain of the finalist over itself without a part, or the reason why that could not be had."""
+
+    part: str
+    without: Number = None
+    gain: Spread | None = None
+    p: Number = None
+    reason: str = ""
+
+
 class Plan(Record):
     """What the budget afforded."""
 
@@ -213,6 +242,8 @@ class Result(Record):
     metrics: dict[str, Spread] = {}
     baseline: dict[str, Spread] = {}
     hindsight: Hindsight = Hindsight()
+    nested: Nested = Nested()
+    contributions: list[Contribution] = []
     candidates: list[Candidate] = []
     ranking: list[Ranked] = []
     left_out: list[Pair] = []
