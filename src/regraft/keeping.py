@@ -18,7 +18,7 @@ from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.config import to_plain
 from regraft.core.describe import describe
-from regraft.core.gauge import GAUGES, Gauge
+from regraft.core.gauge import GAUGES
 from regraft.core.labels import Labels
 from regraft.core.records import Evaluation, Verdict
 from regraft.core.seeding import derive
@@ -188,10 +188,6 @@ def metrics(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, di
     return {name: {"mean": value.mean, "low": value.low, "high": value.high} for name, value in found.items()}
 
 
-def _level(gauge: Gauge, utility: float) -> str:
-    return f"{-utility:.2f}" if gauge.lower else f"{100 * utility:.1f}%"
-
-
 def _measured(judged: Judged, level: float) -> dict[str, dict[str, float]]:
     """The metrics; without a holdout the mean utility has the wider interval of repeated cross-validation."""
     found, outer, name = metrics(judged.record, judged.task, level), judged.outer, judged.task.gauge.metric
@@ -214,7 +210,8 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
         understood["its best candidate against scratch, cross-validated"] = said
     if lost and source.uri == found["finalist"]["source"]:
         ends = f"{gauge.difference(lost['change']['low'])} to {gauge.difference(lost['change']['high'])} {gauge.unit}"
-        said = f"{_level(gauge, lost['after'])} after transfer, {_level(gauge, lost['before'])} before (change {ends})"
+        after, before = (f"{-lost[w]:.2f}" if gauge.lower else f"{100 * lost[w]:.1f}%" for w in ("after", "before"))
+        said = f"{after} after transfer, {before} before (change {ends})"
         said += f", by {lost['through']}"
         understood[f"{gauge.what} on its own examples"] = said
     if found["finalist"]["source"] == source.uri:
