@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
@@ -115,8 +116,9 @@ def test_nothing_before_the_judgement_changes_by_a_bit(shell, trained, poison):
     assert ours == theirs
     assert any(name.startswith("finish-") and name.endswith(".safetensors") for name in ours)
     assert any(name.startswith("race-") for name in ours)
-    outputs = [(shell.here / f"run-{name}/evaluation/chosen-outputs.npy").read_bytes() for name in ("true", "poisoned")]
-    assert (outputs[0] == outputs[1]) is (poison == "labels")  # only what judges was other
+    places = (shell.here / f"run-{name}/evaluation/chosen-outputs.npy" for name in ("true", "poisoned"))
+    outputs = [np.sort(np.load(place)[0].max(1)) for place in places]  # other labels are read in another order
+    assert np.array_equal(*outputs) is (poison == "labels")  # only what judges was other
 
 
 def test_a_fold_is_judged_by_what_never_saw_it(shell, trained, monkeypatch):
