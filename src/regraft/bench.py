@@ -42,6 +42,8 @@ class Bench:
     seed: int
     cache: Path | None
     crew: Crew = field(default_factory=Crew)
+    learned: Journal | None = None
+    """Where sources that are trained here are kept, if several runs on parts of one target share them."""
 
     def each(self, orders: Iterable[Order], work: Work) -> Iterator[tuple[Order, dict[str, Any]]]:
         """The orders with their results, each written in the journal as it is done; see `Crew.each`."""

@@ -13,7 +13,7 @@ from regraft.core.errors import CandidateError, UserError
 from regraft.core.labels import Labels
 from regraft.core.records import Evaluation, Interval
 from regraft.core.seeding import derive
-from regraft.data.splits import folds
+from regraft.data.splits import clusters, folds
 from regraft.finishing import Finish
 from regraft.tasks._base import RANGES, Task
 
@@ -65,7 +65,7 @@ def find(trained: Trained) -> Certainty:
     count = bench.journal.once("calibrate", lambda: _affordable(bench, trained.seconds))
     if not count:
         return Certainty(why="the budget had no time to train it again on parts of the labels")
-    splits = folds(data.examples.strata, count, derive(bench.seed, "calibrate"), data.examples.groups)
+    splits = folds(data.examples.strata, count, derive(bench.seed, "calibrate"), clusters(data.examples))
     if not splits:
         return Certainty(why="there is one label a class, so none can be left out")
     try:
@@ -81,7 +81,7 @@ def _affordable(bench: Bench, seconds: float) -> int:
 
 
 def _fitted(found: np.ndarray, part: np.ndarray, truth: np.ndarray, finish: Finish, rows: np.ndarray) -> Certainty:
-    task, named = finish.problem(0).task, finish.train_data.examples.groups
+    task, named = finish.problem(0).task, clusters(finish.train_data.examples)
     if task.labels is Labels.NUMBERS:
         return Certainty(scores=_few(np.abs(found[:, 0].astype(float) - truth), finish.bench.seed))
     groups = None if named is None else [named[row] for row in rows]

@@ -1,6 +1,8 @@
 """Who wins the race, and why."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from regraft.candidates import CLEARLY, Candidate, difference
 from regraft.racing import EPOCHS, Race
@@ -58,3 +60,20 @@ def able(raced: Sequence[Candidate]) -> list[Candidate]:
     kept = [c for c in raced if c.outcome == "kept" and not c.members]
     found = kept or [c for c in raced if c.outcome in ("dropped", "skipped") and not c.members]
     return [c for c in found if not c.baseline]
+
+
+def compared(chosen: Candidate, tried: int) -> str:
+    """What the baseline is, in words."""
+    if chosen.method != "scratch":
+        return f"compared with {chosen.source} as it is"
+    name = chosen.source.removeprefix("scratch:")
+    choice = f", the better of {tried} by the race" if tried > 1 else ""
+    many = f"; {len(chosen.members)} of them answer together, as of the transfer" if chosen.members else ""
+    many = f"; trained {chosen.times} times as long, since {chosen.times} transfers are" if chosen.times > 1 else many
+    return f"from scratch: {name} without its knowledge{choice}{many}"
+
+
+def shown(candidate: Candidate) -> dict[str, Any]:
+    """A candidate for the result: without what it said of each example."""
+    shown = {f.name: getattr(candidate, f.name) for f in fields(candidate) if f.name not in ("by_example", "outputs")}
+    return shown | {"members": [{"source": one.source, "method": one.method} for one in candidate.members]}

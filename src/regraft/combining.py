@@ -1,16 +1,41 @@
 """Finalists that answer together: ensembles, compared on the same out-of-fold predictions as everyone else."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from regraft.candidates import CLEARLY, Candidate, difference, done, told
+from regraft.choosing import able, finalists
+from regraft.decisions import combined
 from regraft.racing import Race
 from regraft.tasks._choice import task_for
 
 MOST = 3
 """Members of an ensemble, at most."""
+
+
+Affords = Callable[[Race, Sequence[Candidate], int, int], bool]
+"""Whether the finish has time for a transfer and what it meets, for so many steps and seeds."""
+
+
+def with_ensembles(race: Race, raced: Sequence[Candidate], affords: Affords) -> list[Candidate]:
+    """The candidates, and the ensembles of the best of them with what became of them.
+
+    Where one is kept, baselines become its rivals.
+    """
+    choice = finalists(race, raced)[0]
+    others = sorted((c for c in able(raced) if c != choice and c.score is not None), key=lambda c: -c.expected)
+    found = [] if race.entrants.blind or choice.score is None else ensembles(race, [choice, *others])
+    steps, seeds = race.plan.steps, race.plan.seeds
+    scratch, trials = next(c for c in raced if c.baseline), math.ceil(2 * len(race.splits) / seeds)
+    rivals = [[replace(scratch, times=len(one.members))] * (1 + trials) for one in found]  # it is raced, too
+    afforded = [affords(race, [one, *theirs], steps, seeds) for one, theirs in zip(found, rivals, strict=True)]
+    settlement = settled(choice, found, race.bench.journal.once("ensembles", lambda: afforded))
+    race.decisions += [combined(choice, settlement)] if settlement else []
+    many = max((len(one.members) for one in settlement if one.outcome == "kept"), default=0)
+    return [*(rival(race, c, many) if many and c.outcome == "baseline" else c for c in raced), *settlement]
 
 
 def ensembles(race: Race, best: Sequence[Candidate]) -> list[Candidate]:

@@ -7,6 +7,7 @@ import torch
 
 from regraft.core.records import Evaluation, Interval
 from regraft.data.dataset import Dataset
+from regraft.data.splits import clusters
 from regraft.features import forward
 from regraft.guard import bootstrap, interval
 from regraft.model import Model
@@ -23,8 +24,8 @@ def predict(model: Model, dataset: Dataset, preprocess: Preprocess, task: Task, 
 def evaluation(predictions: Sequence[np.ndarray], holdout: Dataset, task: Task) -> Evaluation:
     """The record of predictions (N, K), one array a seed, on a holdout."""
     stacked = np.stack(predictions)
-    examples = holdout.examples
-    return Evaluation(stacked, task.utility(stacked, holdout.labels), holdout.labels, examples.ids, examples.groups)
+    utility, examples = task.utility(stacked, holdout.labels), holdout.examples
+    return Evaluation(stacked, utility, holdout.labels, examples.ids, clusters(examples))
 
 
 def figures(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, Interval]:

@@ -1,23 +1,22 @@
 """The main job: rank, race, finish, judge, keep. Each step's result is the next one's argument."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from regraft import certainty, guard, keeping, lessons, planning, runs
+from regraft import certainty, contributing, guard, keeping, lessons, planning, runs
 from regraft.bench import Bench
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
-from regraft.choosing import able, finalists, why
-from regraft.combining import ensembles, rival, settled
+from regraft.choosing import able, compared, finalists, shown, why
+from regraft.combining import with_ensembles
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
-from regraft.decisions import combined, finished, planned
+from regraft.decisions import finished, planned
 from regraft.finishing import Finish, team
 from regraft.opening import Opening
 from regraft.preparing import Prepared
@@ -37,6 +36,7 @@ class Wanted:
     level: float
     steps: int | None = None
     select: str = "nuclear_norm"
+    contributions: str = "auto"
 
 
 class Job:
@@ -44,20 +44,23 @@ class Job:
 
     def __init__(self, data: Prepared, wanted: Wanted, bench: Bench) -> None:
         self.data, self.wanted, self.bench = data, wanted, bench
-        self.train: dict[str, Dataset] = {}
-        self.unlabeled: dict[str, Dataset] = {}
+        self.train, self.unlabeled = dict[str, Dataset](), dict[str, Dataset]()
 
     def run(self, command: str) -> dict[str, Any]:
         """The result, as in ``run.json``. ``command`` is what repeats the run."""
+        return self._told(self.trained(), command)
+
+    def trained(self) -> "Trained":
+        """Steps 2 to 4: the choice, and both contestants trained. Of the holdout only its size is read."""
         race, entered, facts = self._entered
         steps, raced = race.plan.steps, race.run(entered, self._deadline(race.plan))
-        raced = self._with_ensembles(race, raced)
+        raced = with_ensembles(race, raced, self._affords)
         begun = self.bench.clock.spent
         race = self._stretched(race, raced)
         ours, theirs, seeds = self._finish(race, raced)
-        facts = {**facts, "seeds": seeds, "command": command}
-        facts["plan"] = asdict(replace(race.plan, steps=steps))  # of the race, whose descents may be shorter
-        return self._told(race, raced, (ours, theirs), {**facts, "each": (self.bench.clock.spent - begun) / seeds})
+        plan = asdict(replace(race.plan, steps=steps))  # of the race, whose descents may be shorter
+        facts = {**facts, "seeds": seeds, "plan": plan}
+        return Trained(race, raced, (ours, theirs), facts, (self.bench.clock.spent - begun) / seeds)
 
     def do(self, order: Order) -> dict[str, Any]:
         """What a worker does of a run that was begun elsewhere: a trial, or a repetition in the finish."""
@@ -67,9 +70,19 @@ class Job:
         return self._finisher(race, order.given[0]).repeat(*order.given)
 
     @cached_property
+    def added(self) -> dict[str, Any]:
+        """What else is told of this sort of run; ``about``: what is to be said after the verdict."""
+        return {}
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """What to transfer from, opened."""
+        return [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
+
+    @cached_property
     def _entered(self) -> tuple[Race, list[Candidate], dict[str, Any]]:
         """Step 2: the race, who enters it, and what is told of both. All that was measured is in the journal."""
-        sources = [self._open(uri) for uri in dict.fromkeys(self.wanted.sources)]
+        sources = self.sources
         ranking = self.bench.journal.once("ranking", lambda: [] if self.data.blind else self._rank(sources))
         baselines = self._baselines(sources)
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
@@ -84,38 +97,36 @@ class Job:
         facts = {"rule": select, "ranking": ranking, "left_out": left_out}
         return race, [scratch[0], *candidates, *scratch[1:]], facts
 
-    def _told(
-        self, race: Race, raced: Sequence[Candidate], pair: tuple["_Trained", "_Trained"], facts: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _told(self, trained: "Trained", command: str) -> dict[str, Any]:
         """Steps 5 and 6. From here on the holdout is read; nothing is chosen any more."""
-        ours, theirs = (self._judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
-        verdict = guard.judge(ours.record, theirs.record, level=self.wanted.level)
-        against = BASELINES[pair[1][1].method].against
-        verdict = replace(verdict, sentence=guard.describe(verdict, ours.task.gauge, against))
+        race, raced, pair, facts = trained.race, trained.raced, trained.pair, {**trained.facts, "command": command}
+        ours, theirs = (self.judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
+        verdict = keeping.compared(ours, theirs, self.wanted.level)
+        said = guard.describe(verdict, ours.task.gauge, BASELINES[pair[1][1].method].against)
+        verdict = replace(verdict, sentence=said + self.added.pop("about", ""))
         found = keeping.result(verdict, ours, theirs)
-        sure = self._certain(race, pair[found["shipped"] != "transfer"])
-        kept = ours if found["shipped"] == "transfer" else theirs
-        contestants = [(finish, chosen.method, race.steps(chosen)) for finish, chosen in pair]
-        measure = partial(lessons.curve, contestants, (ours.holdout, theirs.holdout), facts.pop("each"))
-        curve = self.bench.journal.once("curve", measure)
-        end = min(self.data.train.counts().values()) if curve else 0
-        scratch = _compared(pair[1][1], sum(c.outcome == "baseline" for c in raced))
+        kept, made = (ours, pair[0]) if found["shipped"] == "transfer" else (theirs, pair[1])
+        sure = self._certain(race, made)
+        curve = self.bench.journal.once("curve", partial(self._curve, trained, (ours.holdout, theirs.holdout)))
+        scratch = compared(pair[1][1], sum(c.outcome == "baseline" for c in raced))
         found = {
             **found,
             **facts,
             **certainty.measured(sure, kept.record, kept.task, self.wanted.level),
-            **lessons.told(curve, (ours.record, theirs.record), end, ours.task.gauge, self.wanted.level),
+            **lessons.told(curve, self.data.train, (ours.record, theirs.record), ours.task.gauge, self.wanted.level),
             "why": why(race, raced, pair[0][1]),
-            "candidates": [_shown(c) | ({"outcome": "finalist"} if c == pair[0][1] else {}) for c in raced],
+            "candidates": [shown(c) | ({"outcome": "finalist"} if c == pair[0][1] else {}) for c in raced],
             "data": {**self.data.facts, "protocol": f"{self.data.facts['protocol']}; {scratch}"},
             "budget": self.bench.clock.budget,
             "effects": {} if self.data.blind else lessons.effects(raced),
             "ranking_agreement": lessons.agreement(race.place, raced),
             "score_agreement": lessons.agreements(facts["ranking"], raced),
-            "forgetting": lessons.forgetting(ours.finish, ours.method),
+            "forgetting": lessons.forgetting(ours.finish, ours.method, facts["seeds"], self.wanted.level),
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
+            "contributions": self.bench.journal.once("contributions", partial(self._contributions, trained, ours)),
+            **self.added,
         }
-        runs.write_json(self.bench.journal.folder / runs.DECISIONS, self._decisions(race, pair, found))
+        runs.write_json(self.bench.journal.folder / runs.DECISIONS, self._decisions(trained, found))
         found["sources"] = [keeping.described(s, found) for s in race.entrants.sources]
         return keeping.keep(found, ours, theirs, sure)
 
@@ -124,20 +135,30 @@ class Job:
         finish, chosen = kept
         return certainty.find(certainty.Trained(finish, chosen.method, race.steps(chosen), race.seconds(chosen, 1)))
 
-    def _decisions(
-        self, race: Race, pair: tuple["_Trained", "_Trained"], found: dict[str, Any]
-    ) -> list[dict[str, Any]]:
+    def _decisions(self, trained: "Trained", found: dict[str, Any]) -> list[dict[str, Any]]:
         """What was decided on the way, first to last, each with its evidence."""
+        race, chosen = trained.race, [one for _, one in trained.pair]
         asked = {"budget": found["budget"], "deadline": self._deadline(race.plan), "reserve": race.plan.reserve}
-        chosen = [one for _, one in pair]
         last = finished(chosen, [race.steps(one) for one in chosen], found["seeds"], found["why"])
         return [planned(found["plan"], asked), *race.decisions, last]
 
+    def _contributions(self, trained: "Trained", ours: keeping.Judged) -> list[dict[str, Any]]:
+        """The finalist beside itself without a part, and beside the next choice without its source."""
+        race, chosen, asked = trained.race, trained.pair[0][1], self.wanted.contributions
+        if self.data.blind or chosen.members or asked == "no" or (asked == "auto" and self.wanted.steps is not None):
+            return []
+        others = race.tie_broken(able([c for c in trained.raced if c.source != chosen.source]))
+        found = [(self._finisher(race, c), c.method, race.steps(c)) for c in (chosen, *others[:1])]
+        seconds = trained.each * trained.facts["seeds"] if asked == "auto" else 0.0
+        return contributing.measured(contributing.variants(found, self._aside), ours.record, self.wanted.level, seconds)
+
+    def _curve(self, trained: "Trained", holdouts: Sequence[Dataset]) -> list[dict[str, Any]]:
+        pair = [(finish, chosen.method, trained.race.steps(chosen)) for finish, chosen in trained.pair]
+        return lessons.curve(pair, holdouts, trained.each)
+
     def _hindsight(self, race: BlindRace, raced: Sequence[Candidate]) -> dict[str, Any]:
-        """Selectors beside the oracle; the models of the race are not needed any more then."""
-        found: dict[str, Any] = self.bench.journal.once(
-            "hindsight", partial(lessons.hindsight, race, raced, self._aside)
-        )
+        compare = partial(lessons.hindsight, race, raced, self._aside)
+        found: dict[str, Any] = self.bench.journal.once("hindsight", compare)
         race.forget(raced)
         return found
 
@@ -202,27 +223,14 @@ class Job:
 
     def _affords(self, race: Race, pair: Sequence[Candidate], steps: int, seeds: int) -> bool:
         """Whether there is time for descents of ``steps`` steps of a transfer and what it meets, and to judge them."""
+        if self.wanted.steps is not None:
+            return True
         calibrating = certainty.FOLDS[-1] * (steps > race.plan.steps)  # of the transfer, which is mostly what is kept
         training = sum(race.planned(steps).seconds(c, seeds + calibrating * (c is pair[0])) for c in pair)
         models = [one for c in pair for one in c.members or (c,)]
         judging = 1.3 * seeds * len(self.data.holdout) * sum(race.sources[one.source].cost[1] for one in models)
         kept = min(5.0, 0.04 * (self.bench.clock.budget or 0.0))  # for the report
         return bool(training + judging <= 0.95 * self.bench.clock.left() - kept)
-
-    def _with_ensembles(self, race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates, and the ensembles of the best of them with what became of them: see `combining`."""
-        choice = finalists(race, raced)[0]
-        others = sorted((c for c in able(raced) if c != choice and c.score is not None), key=lambda c: -c.expected)
-        found = [] if self.data.blind or choice.score is None else ensembles(race, [choice, *others])
-        steps, seeds, free = race.plan.steps, race.plan.seeds, self.wanted.steps is not None
-        scratch, trials = next(c for c in raced if c.baseline), math.ceil(2 * len(race.splits) / seeds)
-        rivals = [[replace(scratch, times=len(one.members))] * (1 + trials) for one in found]  # it is raced, too
-        pairs = zip(found, rivals, strict=True)
-        afforded = [free or self._affords(race, [one, *theirs], steps, seeds) for one, theirs in pairs]
-        told = settled(choice, found, self.bench.journal.once("ensembles", lambda: afforded))
-        race.decisions += [combined(choice, told)] if told else []
-        many = max((len(one.members) for one in told if one.outcome == "kept"), default=0)
-        return [*(rival(race, c, many) if many and c.outcome == "baseline" else c for c in raced), *told]
 
     def _finish(self, race: Race, raced: Sequence[Candidate]) -> tuple["_Trained", "_Trained", int]:
         """Train the best candidate and the best baseline; the next best where training breaks down."""
@@ -243,7 +251,7 @@ class Job:
             done = finish.train(chosen, race.steps(chosen), seeds)
             if done:
                 return (finish, chosen), done
-        reasons = "; ".join(sorted({c.reason for c in raced if c.reason})) or "training broke down"
+        reasons = "; ".join(sorted({c.reason for c in raced} - {""})) or "training broke down"
         sure = "ridge" if self.data.train.numeric else "logistic"
         fix = "give another --source" if self.data.blind else f"try --method {sure} or other {self.data.train.noun}s"
         every = all(c.outcome == "failed" for c in raced if not c.baseline)
@@ -257,29 +265,24 @@ class Job:
         uri = chosen.source
         return Finish(race.sources[uri], self.train[uri], self.unlabeled.get(uri), self.bench)
 
-    def _judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
+    def judged(self, finish: Finish, chosen: Candidate, seeds: int) -> keeping.Judged:
+        """A trained contestant, and what its models make of the holdout, which is read here."""
         holdout = self._aside(finish.source)
         return keeping.Judged(finish, chosen.method, finish.measure(chosen.method, seeds, holdout), holdout)
 
     def _aside(self, source: Source) -> Dataset:
-        """The holdout, as a source decodes it."""
         return self.bench.dataset(self.data.holdout, source.backbone.preprocess)
 
 
-def _compared(chosen: Candidate, tried: int) -> str:
-    """What the baseline is, in words."""
-    if chosen.method != "scratch":
-        return f"compared with {chosen.source} as it is"
-    name = chosen.source.removeprefix("scratch:")
-    choice = f", the better of {tried} by the race" if tried > 1 else ""
-    many = f"; {len(chosen.members)} of them answer together, as of the transfer" if chosen.members else ""
-    many = f"; trained {chosen.times} times as long, since {chosen.times} transfers are" if chosen.times > 1 else many
-    return f"from scratch: {name} without its knowledge{choice}{many}"
-
-
-def _shown(candidate: Candidate) -> dict[str, Any]:
-    shown = {f.name: getattr(candidate, f.name) for f in fields(candidate) if f.name not in ("by_example", "outputs")}
-    return shown | {"members": [{"source": one.source, "method": one.method} for one in candidate.members]}
-
-
 _Trained = tuple[Finish, Candidate]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What steps 2 to 4 found; ``facts`` are for the report, ``each`` is the seconds that a repetition of both took."""
+
+    race: Race
+    raced: Sequence[Candidate]
+    pair: tuple[_Trained, _Trained]
+    facts: dict[str, Any]
+    each: float

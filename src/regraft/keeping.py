@@ -2,16 +2,15 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.manifold import TSNE
 
-from regraft import artifacts, guard, runs
+from regraft import artifacts, guard, repeated, runs
 from regraft.backbones._facts import facts
 from regraft.certainty import Certainty
 from regraft.core import catalog
@@ -21,23 +20,22 @@ from regraft.core.describe import describe
 from regraft.core.gauge import GAUGES
 from regraft.core.labels import Labels
 from regraft.core.records import Evaluation, Verdict
-from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.data.members import Member
 from regraft.evaluation import figures, predict
-from regraft.features import forward
 from regraft.finishing import Finish, Team, write_array
+from regraft.maps import before_and_after
 from regraft.model import Model
 from regraft.readers._domains import single
+from regraft.repeated import Outer
 from regraft.runtime import Runtime
 from regraft.sources import Source
 from regraft.tasks._base import Task
 from regraft.tasks.multilabel import Multilabel
 
-_MAPPED = 400
-"""Examples in the two-dimensional maps, at most."""
 _SHOWN = {Labels.CLASSES: "targets", Labels.NUMBERS: "numbers", Labels.SETS: "sets"}
 """What the labels of the holdout are called in its file."""
+_ONCE = "the holdout, once"
 _READ = {
     "scratch": "race: the labelled target examples, by cross-validation",
     "source_only": "race: none of the target's",
@@ -52,6 +50,8 @@ class Judged:
     method: str
     record: Evaluation
     holdout: Dataset
+    outer: Outer | None = None
+    """How the target was divided where there is no holdout: ``record`` then has a row for each repeat and seed."""
 
     @property
     def task(self) -> Task:
@@ -79,10 +79,9 @@ class Judged:
 def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     """The verdict and the figures behind it."""
     level, against = verdict.gain.level, BASELINES[theirs.method].against
-    labels, model = by_label(ours, theirs, level), guard.judge_model(ours.record, theirs.record, level=level)
-    helped = "hurts" not in (verdict.outcome, model.outcome)  # either answer is reason enough not to ship it
-    told = guard.describe_model(model, ours.task.gauge, against)
-    only_this = f" {told}" if verdict.outcome != "hurts" and not helped else ""
+    labels, of_model = by_label(ours, theirs, level), _of_model(ours, theirs, level)
+    helped = "hurts" not in (verdict.outcome, of_model.get("model_verdict"))  # either is reason enough not to ship it
+    only_this = f" {of_model['model_sentence']}" if verdict.outcome != "hurts" and not helped else ""
     sentence = f"{verdict.sentence}{ruined(labels, level)}{only_this}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
@@ -91,9 +90,7 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "sentence": sentence if helped else f"{sentence} The model {against} is kept.",
         "gain": to_plain(verdict.gain),
         "tests": verdict.tests,
-        "model_verdict": model.outcome,
-        "model_gain": to_plain(model.gain),
-        "model_sentence": told,
+        **of_model,
         "needed": _needed(verdict, ours, theirs),
         "chosen": finalist if helped else {"source": None, "method": theirs.method},
         "finalist": finalist,
@@ -101,22 +98,46 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "against": theirs.method,
         "notes": ours.model.notes,
         "scratch": {"network": theirs.finish.source.uri},
-        "metrics": metrics(ours.record, ours.task, level),
-        "baseline": metrics(theirs.record, theirs.task, level),
-        "labels_read": [_READ[theirs.method], "judgement: the holdout, once"],
+        "metrics": _measured(ours, level),
+        "baseline": _measured(theirs, level),
+        "labels_read": [_READ[theirs.method], "judgement: " + (outer.said if (outer := ours.outer) else _ONCE)],
         "labels": labels,
         "citations": {n: _reference(n) for judged in (ours, theirs) for n in judged.methods},
         "precision_check": _agreement(ours),
     }
 
 
+def _of_model(ours: Judged, theirs: Judged, level: float) -> dict[str, Any]:
+    """The verdict on the very models; empty without a holdout: nothing is left that could judge what is kept."""
+    if ours.outer is not None:
+        return {}
+    model, against = guard.judge_model(ours.record, theirs.record, level=level), BASELINES[theirs.method].against
+    sentence = guard.describe_model(model, ours.task.gauge, against)
+    return {"model_verdict": model.outcome, "model_gain": to_plain(model.gain), "model_sentence": sentence}
+
+
 def _needed(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     """How many more examples or seeds would decide a comparison that is open; empty for one that is decided."""
-    if verdict.outcome != "undecided":
+    if verdict.outcome != "undecided" or ours.outer is not None:
         return {}
     found = guard.needed(ours.record, theirs.record, level=verdict.gain.level)
     seeds, examples = ours.record.utility.shape
     return {**to_plain(found), "sentence": guard.describe_needed(found, ours.task.gauge, seeds, examples)}
+
+
+def compared(ours: Judged, theirs: Judged, level: float) -> Verdict:
+    """The verdict on two contestants, its sentence to be written."""
+    return _compared((ours.record.utility, theirs.record.utility), ours.record.groups, ours.outer, level)
+
+
+def _compared(
+    pair: tuple[np.ndarray, np.ndarray], groups: Sequence[str] | None, outer: Outer | None, level: float
+) -> Verdict:
+    """On utilities (S, N), or, without a holdout, of repeats one after another (R S, N)."""
+    if outer is None:
+        return guard.judge(*pair, groups, level)
+    ours, theirs = (values.reshape(outer.repeats, -1, values.shape[1]) for values in pair)
+    return repeated.judge(ours, theirs, replace(outer, groups=groups), level)
 
 
 def by_label(ours: Judged, theirs: Judged, level: float) -> list[dict[str, Any]]:
@@ -133,7 +154,7 @@ def by_label(ours: Judged, theirs: Judged, level: float) -> list[dict[str, Any]]
             continue
         groups = None if ours.record.groups is None else [ours.record.groups[i] for i in np.flatnonzero(here)]
         utility = {who: judged.record.utility[:, here] for who, judged in (("chosen", ours), ("scratch", theirs))}
-        verdict = guard.judge(utility["chosen"], utility["scratch"], groups, level)
+        verdict = _compared((utility["chosen"], utility["scratch"]), groups, ours.outer, level)
         found = {who: {"accuracy": float(value.mean())} for who, value in utility.items()}
         gain = {key: getattr(verdict.gain, key) for key in ("mean", "low", "high")}
         rows.append({"label": name, "holdout": int(here.sum()), **found, "gain": gain, "p": verdict.tests["gain_p"]})
@@ -167,6 +188,16 @@ def metrics(record: Evaluation, task: Task, level: float = 0.95) -> dict[str, di
     return {name: {"mean": value.mean, "low": value.low, "high": value.high} for name, value in found.items()}
 
 
+def _measured(judged: Judged, level: float) -> dict[str, dict[str, float]]:
+    """The metrics; without a holdout the mean utility has the wider interval of repeated cross-validation."""
+    found, outer, name = metrics(judged.record, judged.task, level), judged.outer, judged.task.gauge.metric
+    if outer is not None and not judged.task.gauge.lower:
+        utility = judged.record.utility.reshape(outer.repeats, -1, len(judged.record.ids))
+        value = repeated.interval(utility, replace(outer, groups=judged.record.groups), level)
+        found[name] = {"mean": value.mean, "low": value.low, "high": value.high}
+    return found
+
+
 def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     """What is said of a source in the report: what it is, and what the run ``found`` of its effect."""
     kind = "runs" if Path(source.uri).is_dir() else source.uri.partition(":")[0]
@@ -178,7 +209,10 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
         said = f"{gauge.difference(effect['effect'])} {gauge.unit}{less}, standard error {gauge.size(effect['error'])}"
         understood["its best candidate against scratch, cross-validated"] = said
     if lost and source.uri == found["finalist"]["source"]:
-        said = f"{100 * lost['after']:.1f}% after transfer, {100 * lost['before']:.1f}% before"
+        ends = f"{gauge.difference(lost['change']['low'])} to {gauge.difference(lost['change']['high'])} {gauge.unit}"
+        after, before = (f"{-lost[w]:.2f}" if gauge.lower else f"{100 * lost[w]:.1f}%" for w in ("after", "before"))
+        said = f"{after} after transfer, {before} before (change {ends})"
+        said += f", by {lost['through']}"
         understood[f"{gauge.what} on its own examples"] = said
     if found["finalist"]["source"] == source.uri:
         understood |= found["notes"]
@@ -205,7 +239,8 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, certain: Certainty
     shown = {"ids": examples.ids, "kind": examples.kind, "items": items}
     shown |= {_SHOWN[examples.labelling]: _plain(ours.holdout.labels), "classes": examples.classes}
     runs.write_json(folder / "evaluation" / "holdout.json", shown)
-    if bench.clock.left() > 10 and (maps := _maps(ours, bench.seed)):
+    if ours.outer is None and bench.clock.left() > 10:
+        maps = before_and_after(ours.finish.source, ours.model, ours.holdout, bench.seed)
         runs.write_json(folder / "maps.json", maps)
     runs.write_json(folder / "environment.json", _environment(ours.finish.source))
     complete = {**found, "seconds": round(bench.clock.spent, 1), "run": str(folder), "version": version("regraft")}
@@ -227,25 +262,6 @@ def _agreement(judged: Judged) -> float:
     model, preprocess = judged.model, source.backbone.preprocess
     answers = [predict(model, some, preprocess, judged.task, r) for r in (source.inference, exact)]
     return float(judged.task.same(*answers).mean())
-
-
-def _maps(judged: Judged, seed: int) -> dict[str, Any]:
-    """Two-dimensional maps (t-SNE) of holdout features before and after transfer.
-
-    Reference: van der Maaten and Hinton, Visualizing data using t-SNE, JMLR 2008.
-    """
-    source, holdout = judged.finish.source, judged.holdout
-    rows = np.sort(np.random.default_rng(derive(seed, "maps")).permutation(len(holdout))[:_MAPPED])
-    some = holdout.take(rows)
-    if len(some) < 5 or some.examples.labelling is not Labels.CLASSES:  # a map shows whether classes lie apart
-        return {}
-    drawn: dict[str, Any] = {"targets": some.labels.tolist()}
-    for name, model in (("before", source.model), ("after", judged.model)):
-        x = forward(model.backbone, some, source.backbone.preprocess, source.inference)
-        perplexity = min(30.0, (len(some) - 1) / 3)
-        placed = TSNE(perplexity=perplexity, init="pca", random_state=0, max_iter=500).fit_transform(x)
-        drawn[name] = np.round(placed.astype(float), 2).tolist()
-    return drawn
 
 
 def _reference(method: str) -> str:

@@ -17,8 +17,11 @@ from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.data.draws import draw
+from regraft.data.examples import Examples
+from regraft.data.splits import clusters
 from regraft.evaluation import predict
 from regraft.finishing import Finish
+from regraft.model import Model
 from regraft.selectors._base import Selector
 from regraft.selectors._oracle import beside, scores, withholding
 from regraft.sources import Source
@@ -96,18 +99,36 @@ def _tau(said: Sequence[float], truth: Sequence[float]) -> float | None:
     return tau if np.isfinite(tau) else None
 
 
-def forgetting(finish: Finish, method: str) -> dict[str, float] | None:
-    """Mean utility on (at most 1,000) source examples before and after transfer; None where the heads differ."""
-    source = finish.source
-    if source.domain is None or not source.model.classes:
+def forgetting(finish: Finish, method: str, seeds: int = 1, level: float = 0.95) -> dict[str, Any] | None:
+    """Mean utility on (at most 1,000) source examples before and after transfer, and the change with its interval.
+
+    Where source and target have the same classes, the transferred model answers. Where they differ, the source's own
+    head does, on the transferred features: what they still hold of the source task. ``through`` says which. None where
+    there are no source examples or the source's head does not know their classes.
+    """
+    source, domain = finish.source, finish.source.domain
+    task = source.model.task
+    if domain is None or task is None or domain.train.classes != source.model.classes:
         return None
-    data, target = source.domain.train, finish.train_data
-    if data.classes != target.classes or data.examples.labelling is not target.examples.labelling:
+    data, target = domain.train, finish.train_data
+    if data.examples.labelling is not task.labels:
         return None
+    same = data.classes == target.classes and data.examples.labelling is target.examples.labelling
     rows = np.random.default_rng(derive(finish.bench.seed, "forgetting")).permutation(len(data))[:_SOURCE_EXAMPLES]
-    some, task = data.take(np.sort(rows)), finish.problem(0).task
-    models = {"before": source.model, "after": finish.load(method, 0)}
-    return {name: _utility(finish, model, some, task) for name, model in models.items()}
+    some = data.take(np.sort(rows))
+    after = [finish.load(method, seed) for seed in range(seeds)]
+    after = after if same else [_headed(model, source.model) for model in after]
+    found = [predict(m, some, source.backbone.preprocess, task, source.inference) for m in (source.model, *after)]
+    before, *later = (task.utility(one, some.labels) for one in found)
+    verdict = guard.judge(np.stack(later), np.stack([before] * seeds), clusters(some.examples), level)
+    change = {key: getattr(verdict.gain, key) for key in ("mean", "low", "high")}
+    through = "the transferred model" if same else "the source's own head on the transferred features"
+    return {"before": float(before.mean()), "after": float(np.mean(later)), "change": change, "through": through}
+
+
+def _headed(model: Model, source: Model) -> Model:
+    """The features of a model under the head of its source."""
+    return Model(model.backbone, source.head, source.classes).eval()
 
 
 Contestant = tuple[Finish, str, int]
@@ -138,12 +159,12 @@ def curve(pair: Sequence[Contestant], holdouts: Sequence[Dataset], seconds: floa
 
 
 def told(
-    curve: Sequence[dict[str, Any]], pair: tuple[Evaluation, Evaluation], end: int, gauge: Gauge, level: float
+    curve: Sequence[dict[str, Any]], train: Examples, pair: tuple[Evaluation, Evaluation], gauge: Gauge, level: float
 ) -> dict[str, Any]:
-    """The ``curve`` with its end, which has all seeds and ``end`` labels, and how many labels the transfer is worth."""
+    """The ``curve`` to its end, all labels of ``train`` and all seeds, and how many labels the transfer is worth."""
     if not curve:
         return {"curve": [], "worth": {}}
-    ours, theirs = pair
+    (ours, theirs), end = pair, min(train.counts().values())
     labels = [*(row["labels"] for row in curve), end]
     values = {
         "chosen": [*(np.array(row["chosen"]) for row in curve), ours.utility],

@@ -199,6 +199,8 @@ def _trained_on(uri: str, train: Examples, how: Opening, bench: Bench, among: Ex
         backbone, name = together_suited, name_of(f"{uri} among {among.fingerprint}")
     dataset = bench.dataset(examples, backbone.preprocess)
     folder = bench.journal.path(name)
+    if bench.learned:  # shared as far as what suits the target is the same
+        folder = bench.learned.path(f"{name}-{derive(0, repr(backbone)) % 10**6:06d}")
     if not (folder / "model.json").exists():
         model = train_model(dataset, backbone, name, bench)
         artifacts.save(folder, model, backbone, task_for(examples, balanced=False), {"data": path})

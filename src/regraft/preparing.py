@@ -12,9 +12,15 @@ from regraft.core.progress import Reporter
 from regraft.data import columns
 from regraft.data.draws import draw
 from regraft.data.examples import Examples, together
-from regraft.data.splits import align_classes, conflicts, drop_duplicates, few_shot, holdout_split
+from regraft.data.splits import align_classes, clusters, conflicts, drop_duplicates, few_shot, holdout_split
 from regraft.readers._base import kind_as, read
 from regraft.readers._domains import labelled_data, single
+from regraft.repeated import Outer
+
+FEW = 100
+"""Different labelled examples (or groups) up to which no holdout is set aside unasked: it would have thirty at most."""
+FOLDS = 5
+"""Folds, if nobody says how many: four fifths are learned from, as a holdout of a fifth would leave."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Prepared:
     unlabeled: Examples | None
     facts: dict[str, Any]
     given: Mapping[str, Examples]
+    outer: Outer | None = None
+    """How to judge where the target is too small for a holdout: ``holdout`` is then what may judge of ``train``."""
 
     @property
     def blind(self) -> bool:
@@ -51,6 +59,10 @@ class Request:
     kind: str = "auto"
     sources: tuple[str, ...] = ()
     """What they learn or learned from judges nothing."""
+    folds: int | None = None
+    repeats: int = 1
+    roomy: bool = False
+    """Whether there is time to judge in folds, where nobody asked for it, but the target is small."""
 
 
 def prepare(request: Request, reporter: Reporter) -> Prepared:
@@ -64,7 +76,9 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     blind = request.shots == 0
     least = 1 if blind else 2
     examples = read(request.target, at_least=least, label=request.label, task=request.task, kind=request.kind)
-    train, holdout, duplicates, protocol = _undivided(examples, request) if blind else _divide(examples, request)
+    outer = None if blind else _outer(examples, request, reporter)
+    divide = _undivided if blind else _whole if outer else _divide
+    train, holdout, duplicates, protocol = divide(examples, request)
     if request.test is None:  # with a test set, taking out what is in it says so
         examples = replace(examples, notes=(*examples.notes, *_contradictions(examples)))
     given = {uri: labelled_data(uri, examples) for uri in single(request.sources) if uri.startswith("data:")}
@@ -80,7 +94,7 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     if seen:
         protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
     facts = _facts(request, examples, train, holdout, unlabeled) | {"duplicates": duplicates, "protocol": protocol}
-    return Prepared(train, holdout, unlabeled, facts, given)
+    return Prepared(train, holdout, unlabeled, facts, given, outer)
 
 
 def _facts(
@@ -182,6 +196,34 @@ def _divide(examples: Examples, request: Request) -> tuple[Examples, Examples, i
     kept, aside = holdout_split(examples, seed=request.seed)
     share = f"three tenths of {'the examples' if examples.numeric else f'each {examples.labelling.one}'}"
     return examples.take(kept), examples.take(aside), 0, f"{share} set aside to judge by"
+
+
+def _outer(examples: Examples, request: Request, reporter: Reporter) -> Outer | None:
+    """In which folds to judge; None for a holdout.
+
+    Raises:
+        UserError: more folds were asked for than there are different examples.
+    """
+    count, many = len(set(clusters(examples) or examples.ids)), f"{examples.noun}s"
+    what = f"{count} {'groups of ' * bool(examples.groups)}{many}"
+    if request.folds and request.folds > count:
+        raise UserError(f"option 'folds' is {request.folds}, but the target has only {what}; give at most {count}")
+    small = request.folds is None and request.test is None and request.shots is None and count <= FEW
+    if not request.folds and not (small and request.roomy and count >= FOLDS):
+        if small and len(examples) >= FOLDS:
+            reporter.say(f"{what} are few to set some aside; --folds {FOLDS} would judge by all of them, for more time")
+        return None
+    if small:
+        reporter.say(
+            f"{what} are too few to set some aside: each is judged by models that were chosen and trained without it, "
+            f"in {FOLDS} folds that share the budget; --folds 0 sets some aside instead"
+        )
+    return Outer(request.folds or FOLDS, request.repeats)
+
+
+def _whole(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:
+    """All of the target to learn from and, fold by fold, to judge by."""
+    return examples, examples, 0, "no holdout: judged in nested cross-validation"
 
 
 def _undivided(examples: Examples, request: Request) -> tuple[Examples, Examples, int, str]:

@@ -31,7 +31,7 @@ from regraft.core.errors import CandidateError
 from regraft.core.seeding import derive
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
-from regraft.data.splits import Split, folds
+from regraft.data.splits import Split, clusters, folds
 from regraft.decisions import cut
 from regraft.evaluation import predict
 from regraft.methods._base import Method
@@ -279,7 +279,7 @@ class Race:
     def _divided(self, data: Dataset) -> list[Split]:
         """What is learned from and what is validated on, fold by fold."""
         seed = derive(self.bench.seed, "folds")
-        return folds(data.examples.strata, self.plan.folds, seed, data.examples.groups)
+        return folds(data.examples.strata, self.plan.folds, seed, clusters(data.examples))
 
     def _data(self, candidate: Candidate) -> Dataset:
         return self.train[candidate.source]

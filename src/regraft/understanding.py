@@ -12,7 +12,7 @@ from torch import nn
 from regraft.backbones._base import Backbone, Network
 from regraft.bench import Bench
 from regraft.data.dataset import Dataset
-from regraft.data.splits import folds
+from regraft.data.splits import clusters, folds
 from regraft.features import Memory, features, forward
 from regraft.folding import NORMS
 from regraft.heads.logistic import Logistic
@@ -74,7 +74,7 @@ def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
 
 
 def _known(dataset: Dataset) -> tuple[np.ndarray, Sequence[str] | None]:
-    return dataset.examples.strata, dataset.examples.groups
+    return dataset.examples.strata, clusters(dataset.examples)
 
 
 def likelihood(x: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None) -> float:

@@ -15,7 +15,8 @@ import pytest
 
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import UserError
-from regraft.report._records import Gain, Maps, Point
+from regraft.report._beside import Maps
+from regraft.report._records import Gain, Point
 from regraft.report._svg import Scale, ticks
 from regraft.report.figures import curve, gain
 from regraft.report.html import render

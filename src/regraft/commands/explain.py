@@ -79,11 +79,7 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     for source in run["sources"]:
         lines.append(f"  {source['uri']} ({source['parameters']:,} weights)")
         lines += [f"      {key}: {value}" for key, value in source["understood"].items()]
-    lines += ["", "Ranking before the race (it ordered the work):"] if run["ranking"] else []
-    lines += [
-        f"  {r['rank']}. {r['source']} (rank {r['low']:.0f} to {r['high']:.0f}{', tied' * _ties(r)})"
-        for r in run["ranking"]
-    ]
+    lines += _ranking(run["ranking"])
     rule = run.get("rule")
     how = f"without labels of the target, by the selector {rule}" if rule else "cross-validated on the labelled target"
     lines += ["", f"Race ({how}; this decided):"]
@@ -106,6 +102,13 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     plan = run["plan"]
     lines += ["", f"Plan: {plan['steps']} steps, {plan['folds']} folds, {plan['seeds']} seeds. {plan['note']}".rstrip()]
     return "\n".join([*lines, *story(decided)])
+
+
+def _ranking(rows: list[dict[str, Any]]) -> list[str]:
+    """The lines on the ranking, if there was one."""
+    ranks = [f"rank {r['low']:.0f} to {r['high']:.0f}{', tied' * _ties(r)}" for r in rows]
+    places = [f"  {r['rank']}. {r['source']} ({said})" for r, said in zip(rows, ranks, strict=True)]
+    return ["", "Ranking before the race (it ordered the work):", *places] if rows else []
 
 
 def _foretold(found: dict[str, Any]) -> list[str]:

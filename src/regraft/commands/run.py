@@ -18,8 +18,9 @@ from regraft.core.errors import FutileError, UserError
 from regraft.core.progress import Reporter
 from regraft.crew import Place, Work
 from regraft.job import Job, Wanted
+from regraft.nested import ROOMY, Nested, afforded
 from regraft.opening import Opening, backbone_for
-from regraft.preparing import Prepared, Request, prepare
+from regraft.preparing import FOLDS, Prepared, Request, prepare
 from regraft.readers._domains import single
 from regraft.report.html import render
 from regraft.runtime import Runtime, detect
@@ -49,6 +50,10 @@ class Run:
     """Examples of the target domain without labels, for methods that can use them."""
     shots: int | None = None
     """Labels per class (of numbers: in all) to learn from, the rest is the holdout; 0: the labels judge only."""
+    folds: int | None = None
+    """Without a holdout: outer folds that judge all labels in turn, choice and all; 0: a holdout; by itself if few."""
+    repeats: int = 1
+    """How often to divide into folds: what depends on the division averages out."""
     budget: str = "220s"
     """Time that the run may take: 90s, 10m, 2h; 'none' for no limit."""
     steps: int | None = None
@@ -69,6 +74,8 @@ class Run:
     """auto, cpu or cuda."""
     precision: str = "auto"
     """auto (measured), fp32, bf16 or bf16-mixed (grouped convolutions in fp32)."""
+    contributions: Literal["auto", "yes", "no"] = "auto"
+    """After the verdict: what each part of the finalist, and its source, contributed; auto: if the budget has time."""
     level: float = 0.95
     """Confidence of the intervals."""
     out: Path | None = None
@@ -138,8 +145,9 @@ def _bench(options: Run, journal: runs.Journal, runtime: Runtime, begun: float |
 
 
 def _job(options: Run, data: Prepared, bench: Bench) -> Job:
-    asked = (options.seeds, options.level, options.steps, options.select)
-    return Job(data, Wanted(options.source, options.method, _opening(options, data), *asked), bench)
+    asked = (options.seeds, options.level, options.steps, options.select, options.contributions)
+    wanted = Wanted(options.source, options.method, _opening(options, data), *asked)
+    return (Nested if data.outer else Job)(data, wanted, bench)
 
 
 def _checked(options: Run, reporter: Reporter) -> tuple[Runtime, Prepared]:
@@ -182,11 +190,32 @@ def _sensible(options: Run) -> None:
     if not 0 < options.level < 1:
         raise UserError(f"option 'level' must be between 0 and 1, such as 0.95, got {options.level}")
     seconds_of(options.budget)
+    _divided(options)
     blind.check(options.select)
     if options.select != Run().select and options.shots != 0:
         raise UserError(
             "option 'select' is for --shots 0: where there are labels, cross-validation compares candidates"
         )
+
+
+def _divided(options: Run) -> None:
+    """Refuse folds that cannot be, or for which there is no time."""
+    folds, repeats = options.folds, options.repeats
+    if folds is not None and (folds < 0 or folds == 1):
+        raise UserError(f"option 'folds' must be 2 or more, or 0 for a holdout, got {folds}")
+    if repeats < 1 or (repeats > 1 and not folds):
+        raise UserError(f"option 'repeats' must be 1 or more, and above 1 with --folds, got {repeats}")
+    if folds and (options.test is not None or options.shots is not None):
+        other = "test" if options.test is not None else "shots"
+        raise UserError(f"option 'folds' judges by all of the target in turn; leave it or --{other} out")
+    if folds and options.steps is None:
+        afforded(seconds_of(options.budget), folds, repeats)
+
+
+def _roomy(options: Run) -> bool:
+    """Whether folds that nobody asked for have time enough: with --steps they would take more of it than expected."""
+    budget = seconds_of(options.budget)
+    return options.steps is None and (budget is None or budget / (FOLDS + 1) >= ROOMY)
 
 
 def _finished(folder: Path) -> dict[str, Any]:
@@ -207,7 +236,8 @@ def _kept(options: Run) -> dict[str, Any]:
 def _request(options: Run) -> Request:
     assert options.target is not None
     where = (options.target, options.test, options.unlabeled)
-    return Request(*where, options.shots, options.seed, options.label, options.task, options.kind, options.source)
+    asked = Request(*where, options.shots, options.seed, options.label, options.task, options.kind, options.source)
+    return replace(asked, folds=options.folds, repeats=options.repeats, roomy=_roomy(options))
 
 
 def _opening(options: Run, data: Prepared) -> Opening:

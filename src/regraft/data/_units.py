@@ -19,10 +19,13 @@ def distinct(examples: Examples, indices: np.ndarray) -> list[int]:
 
 def ordered_units(examples: Examples, seed: int, purpose: str) -> list[np.ndarray]:
     """What must stay together, shuffled by content."""
+    return sorted(units_of(examples), key=lambda unit: derive(seed, purpose, min(examples.digests[i] for i in unit)))
+
+
+def units_of(examples: Examples) -> list[np.ndarray]:
+    """What must stay together, in the order of the examples: those of one group, and copies of one example."""
     groups = examples.groups
-    keys = [[d] if groups is None else [d, "group " + groups[i]] for i, d in enumerate(examples.digests)]
-    units = merge(keys)
-    return sorted(units, key=lambda unit: derive(seed, purpose, min(examples.digests[i] for i in unit)))
+    return merge([[d] if groups is None else [d, "group " + groups[i]] for i, d in enumerate(examples.digests)])
 
 
 def merge(keys: Sequence[Sequence[str]]) -> list[np.ndarray]:

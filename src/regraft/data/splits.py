@@ -16,7 +16,7 @@ from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data._strata import dealt, members, sizes, tally
-from regraft.data._units import merge, ordered_units
+from regraft.data._units import merge, ordered_units, units_of
 from regraft.data.draws import draw, places
 from regraft.data.examples import Examples
 
@@ -139,6 +139,30 @@ def folds(labels: np.ndarray, k: int, seed: int, groups: Sequence[str] | None = 
         if len(valid):
             splits.append((np.setdiff1d(np.arange(len(labels)), valid), valid))
     return splits
+
+
+def clusters(examples: Examples) -> tuple[str, ...] | None:
+    """The cluster (N,) of each example: its group, and with it copies of an example. None where each stands alone."""
+    units = units_of(examples)
+    if len(units) == len(examples):
+        return None
+    names = np.empty(len(examples), dtype=np.int64)
+    for number, unit in enumerate(units):
+        names[unit] = number
+    return tuple(map(str, names))
+
+
+def outer_folds(examples: Examples, k: int, seed: int) -> list[Split]:
+    """`folds` of examples to judge by: stratified, with groups and copies of an example together.
+
+    Raises:
+        UserError: there are fewer than two folds, or a class that no fold can judge, as it is one group or one example.
+    """
+    found = folds(examples.strata, k, seed, clusters(examples))
+    judged = examples.take(np.concatenate([aside for _, aside in found]) if found else []).counts()
+    if len(found) < 2 or not all(judged.values()):
+        raise UserError(_one_unit(examples, min(range(len(judged)), key=lambda c: list(judged.values())[c])))
+    return found
 
 
 def drop_duplicates(train: Examples, holdout: Examples) -> tuple[Examples, int]:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from regraft import runs
 from regraft.core.errors import UserError
 from regraft.core.gauge import CLASSES, GAUGES, Gauge
-from regraft.report._records import Holdout, Maps, Record, Result
+from regraft.report._beside import Holdout, Maps
+from regraft.report._records import Record, Result
 
 R = TypeVar("R", bound=Record)
 

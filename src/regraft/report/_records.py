@@ -3,7 +3,6 @@
 import math
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from regraft.core.baseline import BASELINES, Baseline
@@ -183,6 +182,35 @@ class Sets(Sentence):
     half_width: Number = None
 
 
+class OuterFold(Pair):
+    """What was chosen without the examples of a fold, and what both contestants reached on them."""
+
+    repeat: int = 1
+    fold: int = 1
+    examples: int = 0
+    chosen: Number = None
+    scratch: Number = None
+
+
+class Nested(Record):
+    """The outer folds of a run without a holdout; ``learned``: examples that the kept model learned from."""
+
+    folds: int = 0
+    repeats: int = 1
+    learned: int = 0
+    outer: list[OuterFold] = []
+
+
+class Contribution(Record):
+    """The gain of the finalist over itself without a part, or the reason why that could not be had."""
+
+    part: str
+    without: Number = None
+    gain: Spread | None = None
+    p: Number = None
+    reason: str = ""
+
+
 class Plan(Record):
     """What the budget afforded."""
 
@@ -213,6 +241,8 @@ class Result(Record):
     metrics: dict[str, Spread] = {}
     baseline: dict[str, Spread] = {}
     hindsight: Hindsight = Hindsight()
+    nested: Nested = Nested()
+    contributions: list[Contribution] = []
     candidates: list[Candidate] = []
     ranking: list[Ranked] = []
     left_out: list[Pair] = []
@@ -236,38 +266,3 @@ class Result(Record):
     def rival(self) -> Baseline:
         """The baseline in words."""
         return BASELINES[self.against]
-
-
-class Holdout(Record):
-    """The judged examples, in the order of the outputs."""
-
-    kind: str = "image"
-    items: list[str] = []
-    """The files of pictures, the texts themselves, or whatever says what an example is."""
-    targets: list[int] = []
-    numbers: list[float] = []
-    """What was to be predicted, where it is no class."""
-    sets: list[list[int]] = []
-    """The labels of each example, where there may be several."""
-    classes: list[str]
-
-    @property
-    def count(self) -> int:
-        """How many examples there are."""
-        return len(self.targets or self.numbers or self.sets)
-
-    @property
-    def indicators(self) -> np.ndarray:
-        """The label sets as (N, Z): 1 where an example has the label."""
-        held = np.zeros((len(self.sets), len(self.classes)), dtype=np.int64)
-        for row, labels in enumerate(self.sets):
-            held[row, labels] = 1
-        return held
-
-
-class Maps(Record):
-    """Two-dimensional maps of features, (M, 2) each, with the class of each point."""
-
-    before: list[tuple[float, float]] = []
-    after: list[tuple[float, float]] = []
-    targets: list[int]

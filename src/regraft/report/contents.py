@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from regraft.core.labels import Labels
-from regraft.report import figures, panels, pictures, proof, tables
+from regraft.report import figures, lessons, panels, pictures, proof, tables
 from regraft.report._load import Folder
 from regraft.report._svg import Figure
 from regraft.report.tables import Table
@@ -50,6 +50,8 @@ class Contents:
     sure: Table | None
     doubts: tuple[str, ...]
     worth: str
+    outer: Table | None
+    contributions: Table | None
     curve: Drawing | None
     curve_title: str
     ranking: Table | None
@@ -93,6 +95,7 @@ def gather(folder: Folder) -> Contents:
         tests=_tests(folder), questions=proof.questions(folder), needed=result.needed.sentence,
         sure=proof.sure(folder), worth=result.worth.sentence,
         doubts=tuple(filter(None, (result.calibration.sentence, result.sets.sentence))),
+        outer=lessons.outer(folder), contributions=lessons.contributions(folder),
         curve=_curve(folder), curve_title=f"{folder.gauge.title} and number of labels",
         ranking=tables.ranking(folder), race=tables.race(folder), race_drawing=_race(folder),
         hindsight=tables.hindsight(folder),
@@ -127,7 +130,8 @@ def _facts(folder: Folder) -> tuple[tuple[str, str, str], ...]:
         what = "Examples learned from" if gauge.labels is Labels.SETS else "Labels learned from"
         found.append((what, f"{data.learned:,}", "numbers" if gauge.labels is Labels.NUMBERS else many))
     if data.holdout:
-        unread = "examples, their labels unread before" if result.rule else "unseen examples"
+        judged = "unseen examples" if not result.nested.outer else "examples, each by models that never saw it"
+        unread = "examples, their labels unread before" if result.rule else judged
         found.append(("Judged on", f"{data.judged:,}", unread))
     if result.seconds is not None:
         budget = "no budget given" if result.budget is None else f"of {tables.seconds(result.budget)}"
@@ -225,8 +229,17 @@ def _untested(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple
     result = folder.result
     judged = f" of {result.data.judged:,} examples" if result.data.holdout else ""
     drawn = "no label to learn from" if result.rule else "one draw of the training labels"
+    if result.nested.outer:
+        found = [("This very model.", f"It learned from all {result.nested.learned:,} labelled examples, so none is "
+                  "left to judge it; what was judged is the procedure that made it.")]  # fmt: skip
+        return (*found, *_untested_else(folder, groups))
     found = [("Another draw.", f"There was one holdout{judged} and {drawn}; others would give "
               "somewhat different numbers.")]  # fmt: skip
+    return (*found, *_untested_else(folder, groups))
+
+
+def _untested_else(folder: Folder, groups: tuple[pictures.Group, ...]) -> tuple[tuple[str, str], ...]:
+    result, found = folder.result, list[tuple[str, str]]()
     if result.plan.note:
         found.append(("What was asked for.", f"{result.plan.note[0].upper()}{result.plan.note[1:]}."))
     if result.seeds == 1:

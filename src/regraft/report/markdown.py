@@ -63,7 +63,8 @@ def _opening(contents: Contents) -> list[str]:
         f"# {contents.sign} {contents.word}: {safe(contents.title)}",
         f"**{safe(contents.sentence[0])}**{bracket}", safe(contents.kept), _drawing(contents.gain), facts,
         f"## Transfer against {contents.rival}" if contents.metrics else "", _table(contents.metrics),
-        safe(contents.tests), *asked, *curve,
+        safe(contents.tests), "## Fold by fold" if contents.outer else "", _table(contents.outer),
+        "## What contributed" if contents.contributions else "", _table(contents.contributions), *asked, *curve,
     ]  # fmt: skip
 
 

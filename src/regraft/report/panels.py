@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regraft.report._records import Maps
+from regraft.report._beside import Maps
 from regraft.report._svg import Figure, Scale, line, number, tag, text, ticks
 from regraft.report.figures import shorten
 

@@ -16,8 +16,8 @@ from regraft.data.images import decode, native_size
 from regraft.data.members import Member
 from regraft.readers._again import member
 from regraft.report import _sound
+from regraft.report._beside import Holdout
 from regraft.report._load import Folder
-from regraft.report._records import Holdout
 
 SIDE, EACH = 160, 10
 """Pixels of a thumbnail's side; thumbnails in a group."""

@@ -93,7 +93,8 @@ def metrics(folder: Folder) -> Table | None:
         rows.append((Cell(title, way), Cell("", plot=figures.versus(ours, theirs)), *cells))
     name = result.rival.name
     other = "the same budget from scratch" if result.against == "scratch" else f"{name} as it is"
-    caption = f"On the holdout: the chosen transfer (filled diamond) and {other} (hollow square)."
+    where = "In the outer folds" if result.nested.outer else "On the holdout"
+    caption = f"{where}: the chosen transfer (filled diamond) and {other} (hollow square)."
     return Table(caption, ("Metric", "", "Transfer", begun(name)), tuple(rows), frozenset({2, 3})) if rows else None
 
 
