@@ -49,10 +49,10 @@ def sure(folder: Folder) -> Table | None:
             both = [_shown(where.get(name), percent) for where in (calibration.before, calibration.after)]
             rows.append((Cell(title, "lower is better"), *both))
     if sets.coverage is not None and sets.limit is not None and sets.level is not None:
+        size = "" if sets.size is None else f"; {sets.size.mean:.2f} in a set on average"
         rows.append((
             Cell("Sets" if sets.size else "Ranges", f"that are to hold the truth in {100 * sets.level:g}%"),
-            Cell("") if sets.size is None else Cell(f"{sets.size.mean:.2f}", "in a set, on average"),
-            Cell(f"{tables.value(sets.coverage)} held", tables.interval(sets.coverage)),
+            Cell(""), Cell(f"{tables.value(sets.coverage)} held", tables.interval(sets.coverage) + size),
         ))  # fmt: skip
     head = ("On the holdout", "As trained", "As kept")
     caption = "The kept model, first seed. What was fitted was fitted by cross-validation on the training labels."
