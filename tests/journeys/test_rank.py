@@ -81,8 +81,8 @@ def test_mistakes_are_told_and_leave_nothing(shell, tmp_path, arguments, sentenc
 
 def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path):
     best = zoo(tmp_path)
-    given = ("--target", shell.data("handwriting"), "--sources", "zoo.txt", "--keep", 3, "--precision", "fp32")
-    found = shell.json("rank", *given, "--layers", 1, "--out", "ranked")
+    given = ("--target", shell.data("handwriting"), "--shots", 16, "--sources", "zoo.txt", "--keep", 3)
+    found = shell.json("rank", *given, "--precision", "fp32", "--layers", 1, "--out", "ranked")
     assert {row["source"] for row in found["ranking"]} == set(best)
     rungs = found["cost"]["rungs"]
     assert [(r["examples"], r["sources"], r["kept"]) for r in rungs] == [(64, 31, 15), (128, 15, 8), (160, 8, 3)]
