@@ -22,7 +22,8 @@ from regraft.data.names import shared
 from regraft.data.splits import Split
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
-from regraft.racing import Key, Race, key
+from regraft.pacing import Key
+from regraft.racing import Race, key
 from regraft.selectors._base import Selector
 from regraft.training import Engine, run
 

@@ -25,13 +25,13 @@ def strong():
 """
 
 
-def zoo(folder):
-    """27 networks with one feature and 3 with many, all random, as a file of sources; and which are the strong."""
+def zoo(folder, count):
+    """Networks with one feature and, of ten, one with many, all random, as a file of sources; and the strong ones."""
     (folder / "net.py").write_text(NET, encoding="utf-8")
     code: dict = {}
     exec(NET, code)
     uris = []
-    for number in range(30):
+    for number in range(count):
         make = "strong" if number % 10 == 7 else "weak"
         torch.manual_seed(number)
         torch.save(code[make]().state_dict(), folder / f"{number}.pth")
@@ -79,14 +79,20 @@ def test_mistakes_are_told_and_leave_nothing(shell, tmp_path, arguments, sentenc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path):
-    best = zoo(tmp_path)
-    given = ("--target", shell.data("handwriting"), "--sources", "zoo.txt", "--keep", 3, "--precision", "fp32")
-    found = shell.json("rank", *given, "--layers", 1, "--out", "ranked")
-    assert {row["source"] for row in found["ranking"]} == set(best)
+@pytest.mark.parametrize(
+    ("count", "keep", "seen"),
+    [(8, 2, [9, 4]), pytest.param(30, 3, [31, 15, 8], marks=pytest.mark.slow)],
+)
+def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path, count, keep, seen):
+    best = zoo(tmp_path, count)
+    given = ("--target", shell.data("handwriting"), "--shots", 16, "--sources", "zoo.txt", "--keep", keep)
+    found = shell.json("rank", *given, "--precision", "fp32", "--layers", 1, "--out", "ranked")
+    assert found["ranking"][0]["source"] in best
+    assert {row["source"] for row in found["ranking"]} >= set(best)
     rungs = found["cost"]["rungs"]
-    assert [(r["examples"], r["sources"], r["kept"]) for r in rungs] == [(64, 31, 15), (128, 15, 8), (160, 8, 3)]
-    assert len(found["dropped"]) == 27
+    assert [r["sources"] for r in rungs] == seen
+    assert [r["examples"] for r in rungs] == [64, 128, 160][: len(seen)]
+    assert len(found["dropped"]) == count - keep
     assert found["dropped"][-1]["rung"] == 1
     assert [one["source"] for one in found["failed"]] == ["torch:net.py:gone@0.pth"]
     assert "gone" in found["failed"][0]["reason"]

@@ -92,9 +92,7 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     lines += _hindsight(run.get("hindsight") or {})
     for uri, value in run.get("effects", {}).items():
         lines.append(f"  effect of {uri}: {value['effect']:+.3f} +- {value['error']:.3f} (its best against scratch)")
-    if run.get("ranking_agreement") is not None:
-        lines.append(f"  the ranking agreed with the race: weighted Kendall {run['ranking_agreement']:.2f}")
-    lines += _foretold(run.get("score_agreement") or {})
+    lines += _foretold(run)
     if run.get("forgetting"):
         kept = run["forgetting"]
         what = GAUGES[run.get("task", "classification")].what
@@ -111,9 +109,11 @@ def _ranking(rows: list[dict[str, Any]]) -> list[str]:
     return ["", "Ranking before the race (it ordered the work):", *places] if rows else []
 
 
-def _foretold(found: dict[str, Any]) -> list[str]:
-    """How well each score, and the size alone, foretold the race."""
-    lines = ["  scores beside the race (weighted Kendall; regret of the first choice):"] if found else []
+def _foretold(run: dict[str, Any]) -> list[str]:
+    """How well the ranking, each score, and the size alone foretold the race."""
+    agreed, found = run.get("ranking_agreement"), run.get("score_agreement") or {}
+    lines = [] if agreed is None else [f"  the ranking agreed with the race: weighted Kendall {agreed:.2f}"]
+    lines += ["  scores beside the race (weighted Kendall; regret of the first choice):"] if found else []
     for name, one in found.items():
         tau = "   -" if one["tau"] is None else f"{one['tau']:5.2f}"
         lines.append(f"      {name.replace('_', ' '):<14}{tau}  {one['regret']:.3f}")
