@@ -64,7 +64,7 @@ def test_rates_keep_their_depth_when_blocks_are_frozen(toy):
     options = Descent(rate=1.0, layer_decay=0.5)
     model = Freeze(keep=0.34).apply(toy.fresh(), toy.problem())
     optimizer = build(model, nn.Linear(2, 2), options)
-    assert [group["factor"] for group in optimizer.param_groups] == [0.5, 1.0, 1.0, 1.0]  # 2 blocks, head, term
+    assert [group["factor"] for group in optimizer.param_groups] == [0.5, 1.0]  # a block; another, the head and a term
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -47,7 +47,7 @@ class Feed:
         position = np.arange(step * size, (step + 1) * size)
         epochs = position // n
         index = np.concatenate([self._permutation(int(e))[position[epochs == e] % n] for e in np.unique(epochs)])
-        view = np.array([self._view(int(e)) for e in epochs])
+        view = epochs if self.views is None else epochs % self.views
         inputs, places = self.runtime.send(self._inputs(index, view)), self.runtime.send(torch.from_numpy(index))
         return Batch(inputs, self._targets(index), self._start, places)
 
@@ -95,9 +95,6 @@ class Feed:
         if self.stream.drawn_like is Stream.UNLABELED:
             return None
         return self.runtime.send(torch.from_numpy(self.dataset.labels[index]))
-
-    def _view(self, epoch: int) -> int:
-        return int(epoch) if self.views is None else int(epoch) % self.views
 
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch not in self._order:

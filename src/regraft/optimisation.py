@@ -1,7 +1,7 @@
 """The optimiser of a descent: parameter groups by depth, rates by step."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -55,17 +55,18 @@ class Descent:
 
 
 def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optimizer:
-    """An optimiser of the parameters that may learn, each group with its own ``factor`` on the rate."""
+    """An optimiser of the parameters that may learn, in groups of those with the same ``factor`` on the rate."""
     depths, tempo = model.depth_groups(), model.backbone.tempo
     # What must learn fast gives small features; a head that learns alone has a rate of its own.
     head = options.head_factor * (max(1.0, tempo) if any(depths[:-1]) else 1.0)
-    groups = []
-    for depth, parameters in enumerate(depths):
-        last = depth == len(depths) - 1
-        factor = head if last else tempo * options.layer_decay ** (len(depths) - 2 - depth)
-        groups += [{"params": parameters, "factor": factor}] if parameters else []
+    factors = [tempo * options.layer_decay ** (len(depths) - 2 - depth) for depth in range(len(depths) - 1)]
     extra = [p for p in bound.parameters() if p.requires_grad]
-    groups += [{"params": extra, "factor": options.head_factor}] if extra else []
+    groups: list[dict[str, Any]] = []
+    for parameters, factor in zip((*depths, extra), (*factors, head, options.head_factor), strict=True):
+        if groups and groups[-1]["factor"] == factor:  # each group is a call more in every step
+            groups[-1]["params"] += parameters
+        elif parameters:
+            groups.append({"params": [*parameters], "factor": factor})
     if options.optimizer == "adamw":
         return torch.optim.AdamW(groups, options.rate, weight_decay=options.weight_decay, fused=True)
     if options.optimizer == "sgd":

@@ -118,6 +118,7 @@ class _Live:
         self.best: dict[str, Tensor] = {}
         self.best_score, self.waited, self.step = -math.inf, 0, 0
         self.micro = self.options.micro_batch or self.options.batch_size
+        self.buffers = [*model.backbone.buffers(), *model.head.buffers()]
 
     def descend(self) -> None:
         """Take the steps that are left, then put the weights to keep into the model."""
@@ -159,8 +160,7 @@ class _Live:
 
     def _gradients(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
         # A failed pass may have moved batch statistics; weights that are kept for later it has not.
-        buffers = [*self.model.backbone.buffers(), *self.model.head.buffers()]
-        before = [buffer.clone() for buffer in buffers]
+        before = [buffer.clone() for buffer in self.buffers]
         while True:
             # Dropout draws from the global generator: seeded by the step, it needs no saving either.
             self.engine.runtime.seed(derive(self.problem.seed, "step", self.number, self.step))
@@ -173,7 +173,7 @@ class _Live:
                 if self.micro == 1:
                     raise CandidateError("out of memory, even for one example at a time") from error
                 self.micro //= 2
-                for buffer, value in zip(buffers, before, strict=True):
+                for buffer, value in zip(self.buffers, before, strict=True):
                     buffer.copy_(value)
 
     def _backward(self, batches: Mapping[Stream, Batch]) -> dict[str, float]:
