@@ -10,6 +10,7 @@ from alignments import Pair, prepared
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KernelDensity
 
+from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.weightings._base import tempered
 from regraft.weightings._kernels import candidates, typical
@@ -74,12 +75,12 @@ def nothing(pair: Pair) -> Answer:
 
 
 def aligned(pair: Pair, options: Any) -> Answer:
-    found = entry("alignments", options).fit(pair.source, pair.labels, pair.target)
+    found = options.fit(pair.source, pair.labels, pair.target)
     return partial(answer, pair, found.source(pair.source), found.target(pair.target))
 
 
 def weighted(pair: Pair, options: Any) -> Answer:
-    return partial(answer, pair, pair.source, pair.target, entry("weightings", options)(pair.source, pair.target))
+    return partial(answer, pair, pair.source, pair.target, options(pair.source, pair.target))
 
 
 def skada(pair: Pair, kind: Any, **options: Any) -> Answer:
@@ -187,16 +188,18 @@ def closed(pair: Pair) -> dict[str, Contest]:
         )
     return {"nothing": {"ours": partial(nothing, pair)}} | {
         name: {
-            "ours": partial(weighted if _weighs(mine) else aligned, pair, mine),
+            "ours": _ours(pair, mine),
             **dict(_installed(pair, theirs)),
         }
         for name, (mine, theirs) in found.items()
     }
 
 
-def _weighs(options: Any) -> bool:
+def _ours(pair: Pair, options: Any) -> Side:
+    """Loaded here, as the other libraries are, so that no clock runs while it is."""
     name = options if isinstance(options, str) else options["name"]
-    return name in ("kmm", "kliep", "ulsif", "rulsif", "domain_classifier", "kernel_density", "nearest_neighbour")
+    weighs = name in catalog.names("weightings")
+    return partial(weighted if weighs else aligned, pair, entry("weightings" if weighs else "alignments", options))
 
 
 def _installed(pair: Pair, theirs: dict[str, tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, Side]]:

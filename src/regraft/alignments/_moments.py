@@ -18,16 +18,21 @@ def power(symmetric: np.ndarray, exponent: float) -> np.ndarray:
     return np.asarray((vectors * np.maximum(values, 0.0) ** exponent) @ vectors.T)
 
 
+def _scatter(x: np.ndarray) -> np.ndarray:
+    """Sums of products (D, D) of rows (N, D) less their mean; in parts, as a whole copy does not fit into caches."""
+    mean, parts = x.mean(0), np.array_split(x, -(-len(x) // 1000))
+    return np.asarray(sum(part.T @ part for part in (of - mean for of in parts)))
+
+
 def principal(x: np.ndarray, count: int) -> np.ndarray:
     """Orthonormal directions (D, E) of most variance of rows (N, D): ``count``, or as many as there are."""
-    centred = x - x.mean(0)
     if len(x) > 2 * x.shape[1]:  # many times faster, and the directions that it blurs hardly vary
         last = x.shape[1] - 1
-        values, vectors = eigh(centred.T @ centred, subset_by_index=(max(0, last + 1 - count), last))
+        values, vectors = eigh(_scatter(x), subset_by_index=(max(0, last + 1 - count), last))
         singular, right = np.sqrt(np.maximum(values[::-1], 0.0)), vectors.T[::-1]
         least = np.sqrt(np.finfo(float).eps)
     else:
-        _, singular, right = np.linalg.svd(centred, full_matrices=False)
+        _, singular, right = np.linalg.svd(x - x.mean(0), full_matrices=False)
         least = max(x.shape) * np.finfo(float).eps
     kept = int((singular > singular.max(initial=0.0) * least).sum())
     return np.ascontiguousarray(right[: max(1, min(count, kept))].T)
