@@ -207,6 +207,7 @@ def deep(bench: Bench) -> dict[str, dict[str, Callable[[], Answer]]]:
     """The contests of deep methods."""
     found: dict[str, dict[str, Callable[[], Answer]]] = {}
     for name in METHODS:
+        catalog.find("methods", name)  # loaded here, as the other libraries are, so that no clock runs while it is
         found[name] = {"ours": partial(bench.ours, name)}
         for library, module, way, names in (
             ("skada", "skada.deep", bench.netted, ("deep_coral", "dann")),

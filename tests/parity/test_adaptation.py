@@ -105,6 +105,23 @@ def test_random_multilinear_map_keeps_inner_products(monkeypatch):
     assert (seen[0] @ seen[1]).item() == pytest.approx((f[0] @ f[1] * (g[0] @ g[1])).item(), rel=0.2)
 
 
+def test_the_conditional_adversary_reaches_predictions_too(given, toy):
+    """Against plain gradients without any reversal; as constants, as in the authors' code, predictions get none."""
+    heads = {s: torch.randn(given.given[s].shape[1], 3, requires_grad=True) for s in (Stream.SOURCE, Stream.UNLABELED)}
+    for through in (True, False):
+        fixed = domain_adversary._DomainAdversary(
+            DomainAdversary(conditional=True, through=through), len(heads[Stream.SOURCE]), 3
+        )
+        for stream, head in heads.items():
+            features = given.given[stream].detach()
+            seen = fixed._seen(domain_adversary.View(features, features @ head, None), 0.3)
+            found = torch.autograd.grad(fixed.discriminator(seen).sum() + 0 * head.sum(), head)[0]
+            plain = multilinear(features, (features @ head).softmax(1))
+            expected = torch.autograd.grad(fixed.discriminator(plain).sum(), head)[0]
+            assert torch.allclose(found, -0.3 * through * expected, atol=1e-6)
+            assert expected.abs().max() > 1e-4
+
+
 def test_entropy_weights_of_conditional_adversary(given, toy):
     fixed = bound(DomainAdversary(conditional=True, entropy=True), given, toy)
     total = 0.0

@@ -24,8 +24,7 @@ class DomainAdversary(Term):
     """The loss of a perceptron that tells source from target, reversed on its way to the features.
 
     The reversed gradient grows over the phase. ``conditional``: the perceptron sees each feature times each predicted
-    probability, which are constants to the gradient, as in the authors' code. The mean is over each domain, then both
-    are added.
+    probability. The mean is over each domain, then both are added.
     Reference: Ganin et al., Domain-adversarial training of neural networks, JMLR 2016, eq. 9 and section 5.2.2; Long et
     al., Conditional adversarial domain adaptation, NeurIPS 2018, section 3 (multilinear map, random beyond 4,096
     numbers, and entropy conditioning).
@@ -34,6 +33,9 @@ class DomainAdversary(Term):
     streams: ClassVar[frozenset[Stream]] = BOTH
     conditional: bool = False
     """Whether the discriminator sees predictions with the features."""
+    through: bool = True
+    """Whether the reversed gradient reaches the predictions that are seen, as in the paper's objective; in the authors'
+    code they are constants."""
     entropy: bool = False
     """Whether examples with sure predictions count more: 1 + exp(-entropy), with mean one over each domain."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
@@ -84,7 +86,8 @@ class _DomainAdversary(Bound):
         features = reverse(view.features.float(), factor)
         if not self.options.conditional:
             return features
-        probabilities = view.outputs.detach().float().softmax(1)
+        probabilities = view.outputs.float().softmax(1)
+        probabilities = reverse(probabilities, factor) if self.options.through else probabilities.detach()
         if self.random:
             return (features @ self.maps) * (probabilities @ self.class_maps) / _DRAWN**0.5
         return multilinear(features, probabilities)
