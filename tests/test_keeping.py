@@ -15,7 +15,7 @@ CLASSES = ("ant", "bee", "cow")
 def judged(right: np.ndarray, targets: np.ndarray, groups: tuple[str, ...] | None = None) -> SimpleNamespace:
     ids = tuple(map(str, range(len(targets))))
     record = Evaluation(np.zeros((*right.shape, 3)), right.astype(float), targets, ids, groups)
-    return SimpleNamespace(record=record, task=Classification(classes=CLASSES))
+    return SimpleNamespace(record=record, task=Classification(classes=CLASSES), outer=None)
 
 
 def test_a_ruined_class_is_named_though_the_transfer_helps():

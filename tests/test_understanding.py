@@ -49,7 +49,10 @@ class Labelled:
     """Examples, and a data set of them, of which only the classes are read."""
 
     strata = labels = np.zeros(4)
-    groups = None
+    groups, digests = None, ("a", "b", "c", "d")
+
+    def __len__(self):
+        return len(self.labels)
 
     @property
     def examples(self):

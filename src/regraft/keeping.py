@@ -241,7 +241,8 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, certain: Certainty
     runs.write_json(folder / "evaluation" / "holdout.json", shown)
     if ours.outer is None and bench.clock.left() > 10:
         maps = before_and_after(ours.finish.source, ours.model, ours.holdout, bench.seed)
-        runs.write_json(folder / "maps.json", maps)
+        if maps:
+            runs.write_json(folder / "maps.json", maps)
     runs.write_json(folder / "environment.json", _environment(ours.finish.source))
     complete = {**found, "seconds": round(bench.clock.spent, 1), "run": str(folder), "version": version("regraft")}
     runs.write_json(folder / runs.RESULT, complete)

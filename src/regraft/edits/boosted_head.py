@@ -31,7 +31,7 @@ class BoostedHead(Edit):
     """Learners in a row."""
     target: Annotated[float, Field(gt=0)] | None = None
     """How much the target examples count together in the first round, in units of all source examples; None: 100 of
-    classes, and of numbers as much as they are many, so that all examples count alike."""
+    classes, 1 of numbers."""
     stages: Annotated[int, Field(ge=0)] = 0
     """Of numbers: steps in which the source loses its weight, as in two-stage TrAdaBoost.R2; 0: none."""
 
@@ -46,7 +46,7 @@ class BoostedHead(Edit):
         numbers = problem.task.labels is Labels.NUMBERS
         head = self.head or (Ridge() if numbers else Logistic())
         rows, labels = np.concatenate([ours.features, theirs.features]), np.concatenate([ours.labels, theirs.labels])
-        target = self.target or (len(theirs.labels) / len(ours.labels) if numbers else 100.0)
+        target = self.target or (1.0 if numbers else 100.0)
         pool = Pool(rows, labels, len(ours.labels), head, problem.task.outputs, target)
         with threadpool_limits(1 if rows.size < 10_000_000 else None, user_api="blas"):
             if not numbers:
