@@ -284,7 +284,8 @@ def _layer(row: dict[str, Any]) -> str:
     if best == last:
         return f"{row['source']}: no block has better features than the last, {last} of {last}"
     lead = f"{one['difference']:+.3f} (90%: {one['low']:+.3f} to {one['high']:+.3f})"
-    return f"{row['source']}: the features of block {best} of {last} are best, linear probe {lead} against the last"
+    sure = "surely better than" if one["low"] > 0 else "not surely better than"
+    return f"{row['source']}: block {best} of {last} scores best, {sure} the last: linear probe {lead}"
 
 
 def _screening(result: dict[str, Any]) -> list[str]:
