@@ -188,7 +188,7 @@ class Job:
         return [small, *others.values()]
 
     def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:
-        return told({s.uri: known_of(s, self.train[s.uri], self.bench) for s in sources}, self.bench.seed)
+        return told({s.uri: known_of(s, self.train[s.uri], self.bench, own=False) for s in sources}, self.bench.seed)
 
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
         weights = [catalog.find("methods", c.method).cost for c in candidates]

@@ -41,19 +41,19 @@ class Measured:
     draws: np.ndarray
 
 
-def known_of(source: Source, train: Dataset, bench: Bench) -> Evidence:
+def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> Evidence:
     """What is known of a source on the labelled target, as it decodes it, before any training.
 
-    Of the source's own labelled data, if there are any, at most `BESIDE` examples.
+    ``own``: also of its own labelled data, if there are any, at most `BESIDE` examples, which costs a pass over them.
     """
     backbone, memory = source.model.backbone, Memory(source.inference, bench.cache)
     x = features(backbone, train, source.backbone.preprocess, memory)
     parameters = sum(p.numel() for p in backbone.parameters())
     known = Evidence(x, train.labels, source.predictions(x), parameters)
-    if source.domain is None:
+    if source.domain is None or not own:
         return known
-    own = source.domain.train
-    some = own.take(np.sort(np.argsort(np.array(own.examples.digests))[:BESIDE]))  # by content: no order matters
+    data = source.domain.train
+    some = data.take(np.sort(np.argsort(np.array(data.examples.digests))[:BESIDE]))  # by content: no order matters
     z = features(backbone, some, source.backbone.preprocess, memory)
     return replace(known, source_features=z, source_labels=some.labels)
 

@@ -50,7 +50,10 @@ def test_the_same_ranking_as_a_run(shell, finished, tmp_path):
     assert found["labels"] == 40
     run = json.loads((finished / "run" / "run.json").read_text())["ranking"]
     for row, same in zip(rows, run, strict=True):
-        assert {name: row[name] for name in same} == same
+        # a run spares itself a pass over the data of sources
+        assert row["beside"].keys() - same["beside"].keys() == {"otdd", "task2vec"}
+        known = {**same, "beside": {**row["beside"], **same["beside"]}}
+        assert {name: row[name] for name in known} == known
         assert row["missing"] == []
         assert row["milliseconds"] > 0
         assert row["parameters"] > 1000
