@@ -2,9 +2,9 @@
 
 All start from the same weights, trained on the source beforehand, and take the same number of steps with the same AdamW
 at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features and
-outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Regraft
-lets discrepancies grow over half of the phase and reversed gradients over all of it (that of MCD to all of it); the
-others have them from the first step. MCD takes one step here and six in pytorch-adapt, whose default repeats the last
+outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Labels are
+not smoothed, which Regraft would do. Regraft lets discrepancies grow over half of the phase and reversed gradients over
+all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here and six in pytorch-adapt, whose default repeats the last
 four times. pytorch-adapt's side draws its batches from tensors in memory, which costs nothing; skada's has the loader
 that comes with it, and a discriminator of its own.
 """
@@ -52,7 +52,7 @@ class Bench:
         self.backbone = Small(arch="mlp", table=Vectors(centre=(0.0,) * width, spread=(1.0,) * width))
         source, unlabeled = self._dataset("source", self.x, self.labels), self._dataset("target", self.z, None)
         domain = Domain("source", source)
-        task = Classification(classes=self.classes)
+        task = Classification(classes=self.classes, smoothing=0.0)
         self.learning = Problem(task, domain, self.backbone, seed)
         self.problem = Problem(task, Domain("target", unlabeled, unlabeled), self.backbone, seed, source=domain)
         self.start = self.blank()

@@ -22,7 +22,7 @@ differ where one side lacks them: CORAL comes twice, as adapt and as skada shrin
 folds and calibration for the classifier of domains, and principal components for densities. skada's transport by
 classes does not scale its costs.
 
-Each side runs in a process of its own, forked from this one, with ``--limit`` seconds and ``--memory`` GiB; one that
+Each side runs in a process of its own, forked from this one, with ``--limit`` seconds of processor time and ``--memory`` GiB; one that
 passes them or fails says so and is not tried again on that data. A library that is not installed has a dash: install
 them beside Regraft (skada with torch, skorch and pandas; pytorch-adapt with torchmetrics; adapt with tensorflow).
 Set OMP_NUM_THREADS=1 so that one thread is all that any of them takes.
@@ -32,6 +32,7 @@ import argparse
 import multiprocessing
 import os
 import resource
+import signal
 import statistics
 import time
 import warnings
@@ -68,20 +69,22 @@ class Result:
 def isolated(work: Callable[[], Any], limit: float, memory: float) -> Any:
     """What ``work`` gives in a forked process, or a sentence: it takes too long, fails, or is ended."""
     here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_alone, args=(work, there, memory))
+    process = multiprocessing.get_context("fork").Process(target=_alone, args=(work, there, limit, memory))
     process.start()
     there.close()
     try:
-        return here.recv() if here.poll(limit) else f"over {limit:.0f} s"
+        return here.recv()
     except EOFError:
-        return "ended by the system"
+        process.join()
+        return f"over {limit:.0f} s" if process.exitcode == -signal.SIGXCPU else "ended by the system"
     finally:
         process.kill()
         process.join()
 
 
-def _alone(work: Callable[[], Any], there: Any, memory: float) -> None:
+def _alone(work: Callable[[], Any], there: Any, limit: float, memory: float) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 2**30), resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit + time.process_time()) + 1, resource.RLIM_INFINITY))
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
@@ -174,7 +177,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path)
     for name, value in (("rows", 10_000), ("width", 256), ("seeds", 3), ("repeats", 1), ("epochs", 5), ("threads", 1)):
         asked.add_argument(f"--{name}", type=int, default=value)
-    asked.add_argument("--limit", type=float, default=30.0, help="seconds for one side")
+    asked.add_argument("--limit", type=float, default=30.0, help="seconds of processor time for one side")
     asked.add_argument("--flatten", type=float, default=0.0, help="least effective size of all weights, of one")
     asked.add_argument("--memory", type=float, default=12.0, help="GiB for one side")
     options = asked.parse_args()

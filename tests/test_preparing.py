@@ -81,3 +81,11 @@ def test_rows_that_are_alike_in_coarse_columns_only_do_not_count_as_seen(tmp_pat
     assert lost(tmp_path, "town,seen,outcome", [row[1:] for row in PEOPLE[:10]]) == 0
     others = [(f"{float(age) + 0.85:.4f}", *rest) for age, *rest in PEOPLE]
     assert lost(tmp_path, "age,town,seen,outcome", others) == 0
+
+
+def test_one_label_a_class_will_do_where_a_test_set_judges(tmp_path: Path) -> None:
+    test = table(tmp_path / "test.csv", TARGET[4:])
+    found = prepare(Request(table(tmp_path / "target.csv", TARGET[:2]), test, None, None, 0), Reporter())
+    assert found.train.counts() == {"money": 1, "travel": 1}
+    with pytest.raises(UserError, match="one class only"):
+        prepare(Request(table(tmp_path / "one.csv", TARGET[:1]), test, None, None, 0), Reporter())

@@ -74,8 +74,9 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     if request.shots is not None and request.shots < 0:
         raise UserError(f"option 'shots' must be 0 (no labels) or more, got {request.shots}")
     blind = request.shots == 0
-    least = 1 if blind else 2
-    examples = read(request.target, at_least=least, label=request.label, task=request.task, kind=request.kind)
+    one = blind or request.test is not None  # then none has to be set aside
+    least = {"at_least": 1 if one else 2, "classes": 1 if blind else 2}
+    examples = read(request.target, **least, label=request.label, task=request.task, kind=request.kind)
     outer = None if blind else _outer(examples, request, reporter)
     divide = _undivided if blind else _whole if outer else _divide
     train, holdout, duplicates, protocol = divide(examples, request)

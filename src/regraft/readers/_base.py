@@ -54,12 +54,13 @@ class Reader(ABC):
         """
 
 
-def read(path: str | Path, at_least: int = 2, **options: Any) -> Examples:
+def read(path: str | Path, at_least: int = 2, classes: int | None = None, **options: Any) -> Examples:
     """The examples at ``path``, by whichever reader of the catalogue fits.
 
     Args:
         path: a folder or file.
-        at_least: examples that each class needs, and classes (up to two): 2 to learn and judge, 1 for a test set.
+        at_least: examples that each class needs: 2 to learn and judge, 1 for a test set or where there is one.
+        classes: classes (or different numbers) that are needed; as many as ``at_least`` unless it says otherwise.
         options: those of `Reader`: ``labelled`` (if not, labels are withheld), ``label``, ``kind``, ``task``.
 
     Raises:
@@ -74,9 +75,10 @@ def read(path: str | Path, at_least: int = 2, **options: Any) -> Examples:
         return examples
     if reader.task not in ("auto", examples.labelling.task):
         raise UserError(_other_task(path, examples, reader.task))
+    classes = min(at_least, 2) if classes is None else classes
     if examples.labelling is Labels.SETS:
-        return _checked_sets(path, examples, at_least, reader.task == "auto")
-    (_check_numbers if examples.numeric else _check_classes)(path, examples, at_least)
+        return _checked_sets(path, examples, (at_least, classes), reader.task == "auto")
+    (_check_numbers if examples.numeric else _check_classes)(path, examples, at_least, classes)
     return examples
 
 
@@ -178,7 +180,7 @@ def _other_task(path: Path, examples: Examples, task: str) -> str:
     return f"{path} names classes by its folders; {wanted} need a table with a column label"
 
 
-def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
+def _check_classes(path: Path, examples: Examples, at_least: int, classes: int) -> None:
     counts, what = examples.counts(), examples.noun
     if counts and all(name.lower() in _PARTS for name in counts):
         raise UserError(f"{path} holds parts of a data set, {_names(counts)}, not classes; give one of those folders")
@@ -187,7 +189,7 @@ def _check_classes(path: Path, examples: Examples, at_least: int) -> None:
         raise UserError(
             f"no readable {what} in {path} for {_names(empty)}{_lost(examples)}; add {what}s or remove the class"
         )
-    if len(counts) < min(at_least, 2):
+    if len(counts) < classes:
         raise UserError(f"{path} has one class only, {_names(counts)}; give at least 2 classes to tell apart")
     few = [name for name, count in counts.items() if count < at_least]
     if few:
@@ -202,18 +204,19 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f" (or is {name!r} a typing mistake for {near[0]!r}?)" if near else ""
 
 
-def _check_numbers(path: Path, examples: Examples, at_least: int) -> None:
+def _check_numbers(path: Path, examples: Examples, at_least: int, classes: int) -> None:
     assert examples.labels is not None
-    if at_least > 1 and len(np.unique(examples.labels)) < 2:
+    if len(np.unique(examples.labels)) < classes:
         raise UserError(f"all labels in {path} are the same number; give examples with different ones")
     if len(examples) < 4 * (at_least - 1):
         raise UserError(f"only {len(examples)} readable {examples.noun}s in {path}; at least 4 are needed")
 
 
-def _checked_sets(path: Path, examples: Examples, at_least: int, guessed: bool) -> Examples:
+def _checked_sets(path: Path, examples: Examples, least: tuple[int, int], guessed: bool) -> Examples:
     """The examples, with what is to be said aloud of their label sets among their notes."""
     counts, what, every = examples.counts(), examples.noun, len(examples)
-    if len(counts) < min(at_least, 2):
+    at_least, classes = least
+    if len(counts) < classes:
         raise UserError(
             f"{path} has one label only, {_names(counts)}; label sets need 2 (for yes or no, write two classes)"
         )
