@@ -89,7 +89,7 @@ def _mnist(data: Path) -> Rows:
 def _pair(file: str, part: str, data: Path) -> tuple[np.ndarray, np.ndarray]:
     """One domain of a pair: its rows (N, D), and classes from 1."""
     with h5py.File(data / UNCLEAR / "digits_coil_da" / file) as found:
-        x, y = np.asarray(found[f"X{part}"]).T, np.asarray(found[f"Y{part}"]).ravel().astype(int)
+        x, y = np.asarray(found[f"X{part}"]), np.asarray(found[f"Y{part}"]).ravel().astype(int)
     return x, y
 
 
