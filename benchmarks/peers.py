@@ -18,7 +18,7 @@ Options are the same where both have them: components, shrinkage, entropy, width
 differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
 (their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain,
-5,000 target examples for a plain plan), the Gaussian kernel (2,000) and KMM (300 a domain, beyond 2,000 examples),
+5,000 target examples for a plain plan) and the Gaussian kernel (2,000),
 folds and calibration for the classifier of domains, and principal components for densities. skada's transport by
 classes does not scale its costs.
 

@@ -107,10 +107,16 @@ def test_kernel_mean_matching_solves_its_program(bound, slack):
     assert found == pytest.approx(slow.x, abs=1e-2)
 
 
-def test_with_all_examples_as_landmarks_kernel_mean_matching_is_exact():
-    source, target = golden()
-    exact, spanned = (Kmm(gamma=2.0, exact=at).estimate(source, target, None) for at in (100, 0))
-    assert spanned == pytest.approx(exact, abs=1e-3)
+def test_parts_of_a_large_source_are_each_matched_as_a_whole_one_would_be():
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(90, 2)), rng.normal(0.5, size=(60, 2))
+    found, parts = Kmm(gamma=0.5, part=30).estimate(source, target, None), dealt(source, 3)
+    for part in range(3):
+        alone = Kmm(gamma=0.5).estimate(source[parts == part], target, None)
+        assert found[parts == part] == pytest.approx(alone, abs=1e-9)
+    even, there = kernel(source, source, 0.5), kernel(source, target, 0.5).mean(1)
+    apart = [w @ even @ w / 90**2 - 2 * w @ there / 90 for w in (np.ones(90), found)]
+    assert apart[1] < apart[0]  # the weighted mean lies nearer to the target's
 
 
 def test_label_shift_of_classes_that_lie_apart_is_the_ratio_of_their_shares():

@@ -8,9 +8,9 @@ from pydantic import Field
 from regraft.core.config import settings
 from regraft.weightings._base import Weighting
 from regraft.weightings._kernels import squared, typical
-from regraft.weightings._rows import some
+from regraft.weightings._rows import dealt, some
 
-_STILL = 1e-6
+_STILL = 1e-5
 """Change of a step, relative to the weights, at which the fit is done."""
 
 
@@ -18,10 +18,9 @@ _STILL = 1e-6
 class Kmm(Weighting):
     """Give the weighted source the kernel mean of the target: a quadratic program over the weights.
 
-    The program is solved by accelerated projected gradients, with the exact kernel matrix up to ``exact`` examples, and
-    beyond that with the kernel that ``landmarks`` of both domains span (Nystroem), whose cost grows linearly.
-    Reference: Huang et al., Correcting sample selection bias by unlabeled data, NIPS 2006, eq. 12; of landmarks:
-    Williams and Seeger, Using the Nystroem method to speed up kernel machines, NIPS 2000.
+    The program is solved by accelerated projected gradients. A large source is dealt into parts, each of which is
+    matched to the target for itself, so that cost grows linearly; the weights are less sparse than those of the whole.
+    Reference: Huang et al., Correcting sample selection bias by unlabeled data, NIPS 2006, eq. 12.
     """
 
     gamma: Annotated[float, Field(gt=0)] | None = None
@@ -30,46 +29,33 @@ class Kmm(Weighting):
     """The largest weight (the paper's B)."""
     slack: Annotated[float, Field(ge=0)] | None = None
     """How far the mean weight may be from one (the paper's epsilon); None: (sqrt(N) - 1) / sqrt(N)."""
-    exact: Annotated[int, Field(ge=0)] = 2000
-    """Source examples up to which the exact kernel matrix is used."""
-    landmarks: Annotated[int, Field(ge=1)] = 300
-    """Examples of each domain that span the kernel beyond that."""
+    part: Annotated[int, Field(ge=2)] = 1000
+    """Source examples that are matched at once, about; from twice as many on, they are dealt into parts."""
+    seen: Annotated[int, Field(ge=1)] = 10_000
+    """Target examples that they are matched to, at most."""
     steps: Annotated[int, Field(ge=1)] = 2000
     """Steps of the solver, at most."""
 
     def estimate(self, source: np.ndarray, target: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """See `Weighting.estimate`."""
-        gamma, count = typical(source, target) if self.gamma is None else self.gamma, len(source)
-        slack = 1 - count**-0.5 if self.slack is None else self.slack
-        if count <= self.exact:
-            kernel = np.exp(-gamma * squared(source, source))
-            means = np.concatenate([np.exp(-gamma * squared(part, target)).mean(1) for part in _blocks(source)])
-            program = _Program(kernel, None, count * means, (self.bound, slack))
-        else:
-            centres = np.concatenate([some(source, self.landmarks), some(target, self.landmarks)])
-            values, vectors = np.linalg.eigh(np.exp(-gamma * squared(centres, centres)))
-            kept = values > 1e-10 * values[-1]
-            span = vectors[:, kept] / np.sqrt(values[kept])
-            ours, theirs = (np.exp(-gamma * squared(x, centres)) @ span for x in (source, target))
-            program = _Program(ours, ours.T, count * (ours @ theirs.mean(0)), (self.bound, slack))
-        return program.solved(self.steps)
+        gamma = typical(source, target) if self.gamma is None else self.gamma
+        parts, weights = dealt(source, max(1, len(source) // self.part)), np.ones(len(source))
+        target = some(target, self.seen)
+        for part in np.unique(parts):
+            x = source[parts == part]
+            means = np.concatenate([np.exp(-gamma * squared(rows, target)).mean(1) for rows in _blocks(x)])
+            slack = 1 - len(x) ** -0.5 if self.slack is None else self.slack
+            program = _Program(np.exp(-gamma * squared(x, x)), len(x) * means, (self.bound, slack))
+            weights[parts == part] = program.solved(self.steps)
+        return weights
 
 
 class _Program:
-    """Half w' K w - k' w, to be lowered over 0 <= w <= bound with a mean that is within ``slack`` of one.
+    """Half w' K w - k' w, to be lowered over 0 <= w <= bound with a mean that is within ``slack`` of one."""
 
-    K is ``left`` (N, N), or ``left`` (N, R) times ``right`` (R, N).
-    """
-
-    def __init__(
-        self, left: np.ndarray, right: np.ndarray | None, means: np.ndarray, limits: tuple[float, float]
-    ) -> None:
-        self.left, self.right, self.means = left, right, means
+    def __init__(self, kernel: np.ndarray, means: np.ndarray, limits: tuple[float, float]) -> None:
+        self.kernel, self.means = kernel, means
         self.bound, self.slack = limits
-
-    def times(self, w: np.ndarray) -> np.ndarray:
-        """K w (N,)."""
-        return np.asarray(self.left @ (w if self.right is None else self.right @ w))
 
     def solved(self, steps: int) -> np.ndarray:
         """The weights (N,).
@@ -80,7 +66,7 @@ class _Program:
         here = ahead = np.ones(len(self.means))
         rate, pace = 1 / self._largest(), 1.0
         for _ in range(steps):
-            there = self._nearest(ahead - rate * (self.times(ahead) - self.means))
+            there = self._nearest(ahead - rate * (self.kernel @ ahead - self.means))
             moved = there - here
             if (ahead - there) @ moved > 0:
                 pace, ahead = 1.0, here
@@ -97,7 +83,7 @@ class _Program:
         """A little more than the largest eigenvalue of K, by the power method."""
         vector = np.ones(len(self.means))
         for _ in range(20):
-            vector = self.times(vector / np.linalg.norm(vector))
+            vector = self.kernel @ (vector / np.linalg.norm(vector))
         return 1.05 * float(np.linalg.norm(vector))
 
     def _nearest(self, w: np.ndarray) -> np.ndarray:
