@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from regraft import artifacts, combining
+from regraft import artifacts
 from regraft.backbones.small import Small
 from regraft.bench import Bench
 from regraft.candidates import Candidate, Entrants, Plan
-from regraft.combining import ensembles, rival, settled
+from regraft.combining import ensembles, rival, settled, team, with_ensembles
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
 from regraft.ensemble import together
 from regraft.evaluation import predict
-from regraft.finishing import Finish, team
+from regraft.finishing import Finish
+from regraft.finishing import team as joined
 from regraft.model import Model
 from regraft.opening import single
 from regraft.prediction import adapted
@@ -90,7 +91,13 @@ def race(toy, bench):
     sources = [_source(toy, "toy:a"), _source(toy, "toy:b")]
     data = toy.draw("target", 24)
     entrants = Entrants(sources, {}, (), [_source(toy, "scratch:toy")])
-    return Race(entrants, {s.uri: data for s in (*sources, *entrants.baselines)}, Plan(100, 3, 3), {}, bench)
+    return Race(
+        entrants,
+        {s.uri: data for s in (*sources, *entrants.baselines)},
+        Plan(100, 3, 3),
+        {"toy:a": 1, "toy:b": 2},
+        bench,
+    )
 
 
 def _scored(race: Race, source: str, method: str, right: float, rung: int = 1) -> Candidate:
@@ -105,7 +112,7 @@ def _scored(race: Race, source: str, method: str, right: float, rung: int = 1) -
     parts = zip(np.split(outputs, ends), race.splits, strict=True)
     each = np.concatenate([task.criterion(part, data.labels[rows]) for part, (_, rows) in parts])
     score = float(each.mean())
-    return Candidate(source, method, score=score, criterion=score, expected=score - 0.1, by_example=tuple(each),
+    return Candidate(source, method, score=score, criterion=score, expected=score - 0.1, by_example=tuple(np.round(each, 4).tolist()),
                      folds=3, rung=rung, outcome="kept", outputs=outputs, pace=0.5)  # fmt: skip
 
 
@@ -119,46 +126,64 @@ def test_an_ensemble_is_what_its_members_predicted_out_of_fold_together(race):
     assert pair.score == pytest.approx(5 / 6, abs=0.2)  # an even bet counts as won by the first class
     assert pair.expected == pytest.approx(pair.criterion - 0.1)  # what its members lose to others, it loses too
     assert race.seconds(pair, 2) == 2 * race.seconds(one, 1) + 2 * race.seconds(other, 1)
-    (told,) = settled(one, [pair], [True])
-    assert (told.outcome, told.members) == ("kept", (one, other))
-    (late,) = settled(one, [pair], [False])
-    assert late.outcome == "dropped"
+
+
+def test_the_largest_ensemble_is_kept_that_is_affordable_and_not_clearly_worse(race):
+    one, other = _scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "l2_sp", 0.9)
+    found = ensembles(race, [one, other, _scored(race, "toy:a", "joint", 0.9)])
+    assert [len(c.members) for c in found] == [3, 2]
+    assert [c.outcome for c in settled(one, found, [True, True])] == ["kept", "dropped"]
+    late, kept = settled(one, found, [False, True])
+    assert (late.outcome, kept.outcome) == ("dropped", "kept")
     assert "no time" in late.reason
+    worse = replace(found[0], by_example=tuple(x - 1.0 for x in one.by_example))
+    assert [c.outcome for c in settled(one, [worse], [True])] == ["dropped"]
+    (same,) = settled(one, ensembles(race, [one, replace(one, source="toy:b")]), [True])
+    assert (same.outcome, same.reason) == ("kept", "+0.000 +- 0.000 to fine_tune alone")
 
 
-def test_members_that_agree_add_nothing_and_ties_go_to_the_simpler(race):
-    one, other = _scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "fine_tune", 0.9)
-    (told,) = settled(one, ensembles(race, [one, other]), [True])
-    assert told.outcome == "dropped"
-    assert told.reason.endswith("0.000 +- 0.000 to fine_tune alone")
+def test_a_team_is_of_the_first_two_sources_and_nobody_in_it_is_clearly_worse(race):
+    kinds = ("fine_tune", "joint", "svm", "logistic", "lora")
+    raced = [replace(_scored(race, f"toy:{s}", kind, 0.9), rung=int(kind[0] in "fj")) for s in "ab" for kind in kinds]
+    raced[2] = replace(raced[2], expected=-0.9)  # the lesser head
+    race.turn = {"toy:b": 0, "toy:a": 1}
+    named = [(c.source, c.method) for c in team(race, raced)]
+    assert [name for name in named if name[1] != "svm"] == [
+        ("toy:b", "fine_tune"), ("toy:a", "fine_tune"), ("toy:b", "joint"),
+    ]  # fmt: skip
+    race.turn = {"toy:a": 0, "toy:b": 1}
+    assert ("toy:a", "logistic") in {(c.source, c.method) for c in team(race, raced)}
+    lost = replace(raced[0], by_example=tuple(x - 1.0 for x in raced[0].by_example), expected=-1.2)
+    assert raced[0] in team(race, raced)
+    assert lost not in team(race, [lost, *raced[1:]])
+    silent = replace(raced[1], outputs=None)
+    assert silent not in team(race, [raced[0], silent, *raced[2:]])
+    assert replace(raced[1], rung=0) not in team(race, [raced[0], replace(raced[1], rung=0)])  # only tried short
 
 
-def test_who_was_not_raced_in_full_is_in_no_ensemble(race):
-    one = _scored(race, "toy:a", "fine_tune", 0.9)
-    short, head = _scored(race, "toy:b", "l2_sp", 0.9, rung=0), _scored(race, "toy:b", "logistic", 0.9, rung=0)
-    assert ensembles(race, [short, one]) == []  # the choice itself was not
-    assert [e.members for e in ensembles(race, [one, short, head])] == [(one, head)]
-    assert ensembles(race, [one, replace(head, outputs=None)]) == []
+@pytest.mark.parametrize("asked", [True, False])
+def test_several_answer_together_only_where_that_is_wanted(race, asked):
+    scratch = Candidate("scratch:toy", "scratch", pace=0.5, first=0.3, outcome="baseline")
+    raced = [_scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "fine_tune", 0.9), scratch]
+    race.entrants = replace(race.entrants, together=asked)
+    found = with_ensembles(race, raced, lambda *_: True)
+    assert [len(c.members) for c in found if not c.baseline] == [0, 0, *[2] * asked]
+    assert next(c for c in found if c.baseline).times == (2 if asked else 1)
 
 
-@pytest.mark.parametrize(("alone", "many"), [(0.9, 2), (0.99, 0)])
-def test_scratch_gets_the_better_use_of_the_same_time(race, monkeypatch, alone, many):
-    """One network trained twice as long, or two that err on different examples."""
-    scratch, asked = Candidate("scratch:toy", "scratch", pace=0.5, first=0.3, outcome="baseline"), []
-
-    def in_full(race, candidate):
-        asked.append((candidate.times, candidate.draw))
-        found = _scored(race, "toy:a", "l2_sp" if candidate.draw else "fine_tune", 0.9)
-        if candidate.times == 2 and alone == 0.99:
-            found = replace(found, criterion=-0.01, by_example=(-0.01,) * len(found.by_example))
-        return replace(found, source=candidate.source, method="scratch", times=candidate.times, draw=candidate.draw)
-
-    monkeypatch.setattr(combining, "_in_full", in_full)
-    found = rival(race, scratch, 2)
-    assert sorted(asked) == [(1, 0), (1, 1), (2, 0)]
-    assert (len(found.members), found.times, found.outcome) == (many, 1 if many else 2, "baseline")
-    assert "2 networks from scratch together against one trained 2 times as long" in found.reason
-    assert race.seconds(found, 3) == pytest.approx(2 * race.seconds(scratch, 3))
+@pytest.mark.parametrize(
+    ("methods", "many", "times"),
+    [(["fine_tune", "svm"], 1, 1), (["fine_tune", "fine_tune"], 1, 2), (["fine_tune"] * 3, 1, 3),
+     (["fine_tune", "svm", "fine_tune", "joint"], 2, 2), (["fine_tune", "joint", "joint"], 2, 3)],
+)  # fmt: skip
+def test_scratch_gets_as_much_time_as_an_ensemble_or_a_little_more(race, methods, many, times):
+    scratch = Candidate("scratch:toy", "scratch", pace=0.5, first=0.3, outcome="baseline")
+    ensemble = Candidate("toy:a", "all", members=tuple(Candidate("toy:a", name) for name in methods))
+    found = rival(race, scratch, ensemble)
+    assert (len(found.members) or 1, found.times) == (many, times)
+    assert race.seconds(found, 3) == pytest.approx(many * times * race.seconds(scratch, 3))
+    assert len({c.draw for c in found.members}) == len(found.members)
+    assert found.first == scratch.first
 
 
 THREE = Candidate("toy:a and toy:b", "three")
@@ -170,7 +195,7 @@ def _team(toy, bench):
     model = Model(network.build(), nn.Identity(), ())
     sources = [replace(_source(toy, uri), backbone=network, model=model) for uri in ("toy:a", "toy:b")]
     parts = [Finish(source, toy.draw("target", 4), None, bench) for source in sources]
-    return team("toy:a and toy:b", [(part, "fine_tune", 2) for part in (*parts, parts[0])])
+    return joined("toy:a and toy:b", [(part, "fine_tune", 2) for part in (*parts, parts[0])])
 
 
 def test_an_interrupted_ensemble_trains_to_the_same(toy, bench, tmp_path, monkeypatch):

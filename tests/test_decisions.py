@@ -6,7 +6,7 @@ import pytest
 
 from regraft.candidates import Candidate, hopeless
 from regraft.commands._story import story
-from regraft.decisions import combined, cut, finished, planned
+from regraft.decisions import combined, cut, finished, planned, sources
 from regraft.pacing import Paces
 
 FIRST = Candidate("toy:a", "fine_tune", score=0.9, criterion=-0.1, expected=-0.1, by_example=(-0.1,) * 30, folds=1)
@@ -45,12 +45,14 @@ def test_the_story_has_every_decision_with_its_numbers():
         combined(FIRST, [pair]),
         finished((FIRST, scratch), (100, 200), 2, ""),
     ]
+    told.insert(1, sources({"toy:b": -0.5, "toy:a": 1.25}, ["toy:a", "toy:b"], [{"seconds": 0.5}, {"late": ""}]))
     text = "\n".join(story(told))
     assert "1. Plan: full descents of 100 steps, 3 folds, 2 seeds; no trial after 30 s" in text
-    assert "2. Full descents: 1 of 2 went on: fine_tune from toy:a; this took 3.5 s" in text
+    assert "2. Sources: toy:a (+1.2), then toy:b (-0.5): votes in standard errors" in text
+    assert "3. Full descents: 1 of 2 went on: fine_tune from toy:a; this took 3.5 s" in text
     assert "ended    l2_sp from toy:a: +0.300 +- 0.018 behind the first" in text
-    assert "3. Ensembles: 0 of 1 ensembles clearly better than fine_tune from toy:a alone" in text
+    assert "4. Ensembles: fine_tune from toy:a answers alone" in text
     assert (
-        "4. Finish: fine_tune from toy:a was trained with 2 seeds of 100 steps, scratch from scratch:toy of 200" in text
+        "5. Finish: fine_tune from toy:a was trained with 2 seeds of 100 steps, scratch from scratch:toy of 200" in text
     )
-    assert told[2]["candidates"][0]["members"] == [{"source": "toy:a", "method": m} for m in ("fine_tune", "l2_sp")]
+    assert told[3]["candidates"][0]["members"] == [{"source": "toy:a", "method": m} for m in ("fine_tune", "l2_sp")]

@@ -6,7 +6,7 @@ from regraft.planning import LADDER, Costs, more_seeds, plan
 
 
 def costs(train: float = 0.01, infer: float = 0.002, candidates: int = 8) -> Costs:
-    return Costs(train, infer, 0.002, batch=32, holdout=500, weights=[0.0, 0.0, *[1.0] * (candidates - 2)])
+    return Costs(train, infer, 0.002, batch=32, holdout=500, ahead=[1.0] * candidates, through=[1.0] * 4)
 
 
 BUDGETS = [1, 3, 10, 20, 40, 80, 150, 220, 400, 1000, 5000]

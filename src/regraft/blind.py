@@ -16,6 +16,7 @@ from regraft.core.baseline import BASELINES
 from regraft.core.config import entry
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.seeding import derive
+from regraft.course import key
 from regraft.data.dataset import Dataset
 from regraft.data.examples import Examples
 from regraft.data.names import shared
@@ -23,7 +24,7 @@ from regraft.data.splits import Split
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
 from regraft.pacing import Key
-from regraft.racing import Race, key
+from regraft.racing import Race
 from regraft.selectors._base import Selector
 from regraft.training import Engine, run
 

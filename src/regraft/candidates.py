@@ -22,8 +22,7 @@ HOPELESS = 3.0
 """Standard errors behind the best from which a candidate's further full descents are saved."""
 ENOUGH = 20
 """Examples from which such a standard error is believed."""
-_NONE_FITS = "no method fits what is at hand"
-_SIGHTED = "it learns from labels of the target, and there are none"
+_NONE_FITS, _SIGHTED = "no method fits what is at hand", "it learns from labels of the target, and there are none"
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,8 @@ def refuse(methods: Sequence[str], there: AtHand, labels: Labels | None = None) 
 class Entrants:
     """What may race: sources, unlabelled target examples by source, methods (none: those ``raced``), baselines.
 
-    ``labels``: what those of the target are; ``select``: the selector that compares
-    candidates where none of them may be read, else empty.
+    ``labels``: those of the target; ``select``: compares candidates where none may be read, else empty; ``together``:
+    whether several may answer as one.
     """
 
     sources: Sequence[Source]
@@ -133,6 +132,7 @@ class Entrants:
     baselines: Sequence[Source] = ()
     labels: Labels = Labels.CLASSES
     select: str = ""
+    together: bool = False
 
     @property
     def blind(self) -> bool:

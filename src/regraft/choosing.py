@@ -9,7 +9,7 @@ from regraft.racing import EPOCHS, Race
 
 
 def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
-    """The transfers that may be the finalist, best first: ensembles that are clearly better than one alone lead."""
+    """The transfers that may be the finalist, best first: an ensemble that was kept leads."""
     together = sorted((c for c in raced if c.members and c.outcome == "kept"), key=lambda c: -c.expected)
     return [*together, *alone(race, raced)]
 
@@ -32,8 +32,9 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
     if chosen == first and chosen.members:
         before, (lead, error) = alone(race, raced)[0], difference(chosen, alone(race, raced)[0])
         return (
-            f"{len(chosen.members)} finalists together are clearly better than {before.method} from {before.source} "
-            f"alone: by {lead:.3f} +- {error:.3f} in what candidates are chosen by, on examples that none learned from."
+            f"{len(chosen.members)} candidates answer together, of which none is clearly worse than the best: nothing "
+            f"says which of them is. Beside {before.method} from {before.source} alone they are {lead:+.3f} +- "
+            f"{error:.3f} in what candidates are chosen by, on examples that none learned from."
         )
     if chosen != first:
         return f"{first.method} from {first.source} was to be taken, but its training broke down; this was next."
@@ -51,7 +52,7 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
     return (
         f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
         f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
-        f"comes first, then the source that ranks higher, so {chosen.method} from {chosen.source} was taken."
+        f"comes first, then the source that the first rung is for, so {chosen.method} from {chosen.source} was taken."
     )
 
 

@@ -1,4 +1,4 @@
-"""Finalists that answer together: ensembles, compared on the same out-of-fold predictions as everyone else."""
+"""Finalists that answer together: the mean of what several candidates predict, none of which is surely better."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,90 +6,85 @@ from dataclasses import replace
 
 import numpy as np
 
-from regraft.candidates import CLEARLY, Candidate, difference, done, told
-from regraft.choosing import able, finalists
+from regraft.candidates import Candidate, clearly_better, difference
+from regraft.choosing import able, alone
+from regraft.core import catalog
+from regraft.course import descends
 from regraft.decisions import combined
-from regraft.racing import Race
+from regraft.racing import PREFERRED, Race
 from regraft.tasks._choice import task_for
-
-MOST = 3
-"""Members of an ensemble, at most."""
-
 
 Affords = Callable[[Race, Sequence[Candidate], int, int], bool]
 """Whether the finish has time for a transfer and what it meets, for so many steps and seeds."""
 
 
 def with_ensembles(race: Race, raced: Sequence[Candidate], affords: Affords) -> list[Candidate]:
-    """The candidates, and the ensembles of the best of them with what became of them.
+    """The candidates, and the ensembles of the team with what became of them: the largest that is affordable is kept.
 
     Where one is kept, baselines become its rivals.
     """
-    choice = finalists(race, raced)[0]
-    others = sorted((c for c in able(raced) if c != choice and c.score is not None), key=lambda c: -c.expected)
-    found = [] if race.entrants.blind or choice.score is None else ensembles(race, [choice, *others])
-    steps, seeds = race.plan.steps, race.plan.seeds
-    scratch, trials = next(c for c in raced if c.baseline), math.ceil(2 * len(race.splits) / seeds)
-    rivals = [[replace(scratch, times=len(one.members))] * (1 + trials) for one in found]  # it is raced, too
-    afforded = [affords(race, [one, *theirs], steps, seeds) for one, theirs in zip(found, rivals, strict=True)]
+    choice, scratch = alone(race, raced)[0], next(c for c in raced if c.baseline)
+    found = ensembles(race, team(race, raced)) if race.entrants.together and choice.score is not None else []
+    asked = [[one, rival(race, scratch, one)] for one in found]
+    afforded = [affords(race, pair, race.plan.steps, race.plan.seeds) for pair in asked]
     settlement = settled(choice, found, race.bench.journal.once("ensembles", lambda: afforded))
     race.decisions += [combined(choice, settlement)] if settlement else []
-    many = max((len(one.members) for one in settlement if one.outcome == "kept"), default=0)
-    return [*(rival(race, c, many) if many and c.outcome == "baseline" else c for c in raced), *settlement]
+    kept = next((one for one in settlement if one.outcome == "kept"), None)
+    return [*(rival(race, c, kept) if kept and c.outcome == "baseline" else c for c in raced), *settlement]
 
 
-def ensembles(race: Race, best: Sequence[Candidate]) -> list[Candidate]:
-    """The ensembles of the first two and of the first three of ``best``, of which the first is the choice so far.
+def team(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
+    """Who may answer together: of the first source its lead, its best head and joint training, and the second's lead.
+
+    Those that are clearly worse than the best of all candidates are left out, and those of which no predictions were
+    kept.
+    """
+    ties, scored = race.ties(able(raced)), [c for c in able(raced) if c.score is not None and c.outputs is not None]
+    order = sorted({c.source for c in scored}, key=lambda uri: race.turn[uri])
+    first = [c for c in scored if c.source == order[0]] if order else []
+    heads = sorted((c for c in first if not descends(c)), key=lambda c: -c.expected)
+    leads = [c for uri in order[:2] for c in scored if (c.source, c.method) == (uri, PREFERRED[0]) and c.rung]
+    others = [c for name in PREFERRED[1:] for c in first if c.method == name and c.rung]
+    members = [c for c in (*leads[:1], *heads[:1], *leads[1:], *others) if c in ties]
+    return [c for c in members if _outputs(c).shape[1:] == _outputs(members[0]).shape[1:]]
+
+
+def ensembles(race: Race, members: Sequence[Candidate]) -> list[Candidate]:
+    """The ensembles of all ``members``, of all but the last, and so on.
 
     Nothing is trained for them: the mean of the members' out-of-fold predictions is what they would have predicted
-    together. Those that were not raced in full, or of which no predictions were kept, are passed over; without the
-    choice there is none.
+    together.
     """
-    full = [c for c in best if c.outputs is not None and (c.rung or not race.descends(c))]
-    if not full or full[0] != best[0]:
-        return []
-    able = [c for c in full if _width(c) == _width(full[0])]
-    return [_together(race, able[:many]) for many in range(2, min(MOST, len(able)) + 1)]
+    return [_together(race, members[:many]) for many in range(len(members), 1, -1)]
 
 
 def settled(choice: Candidate, found: Sequence[Candidate], afforded: Sequence[bool]) -> list[Candidate]:
-    """The ensembles with what became of them: only one that is clearly better than the ``choice`` alone is kept.
+    """The ensembles with what became of them: the first that is affordable and not clearly worse than ``choice`` alone.
 
-    Ties go to the simpler. ``afforded``: whether the finish has time for it and for as many networks from scratch.
+    ``afforded``: whether the finish has time for it and for as much from scratch.
     """
-    found_out = []
+    found_out = list[Candidate]()
     for one, time in zip(found, afforded, strict=True):
-        lead, error = difference(one, choice)
-        reason = (
-            f"{lead:+.3f} +- {error:.3f} to {choice.method} alone{'' if time else '; the finish has no time for it'}"
-        )
-        outcome = "kept" if lead > CLEARLY * error and time else "dropped"
-        found_out.append(replace(one, outcome=outcome, reason=reason))
+        (lead, error), taken = difference(one, choice), any(c.outcome == "kept" for c in found_out)
+        kept = time and not taken and not clearly_better(choice, one)
+        reason = f"{lead:+.3f} +- {error:.3f} to {choice.method} alone"
+        reason += "" if time else "; the finish has no time for it"
+        found_out.append(replace(one, outcome="kept" if kept else "dropped", reason=reason))
     return found_out
 
 
-def rival(race: Race, baseline: Candidate, many: int) -> Candidate:
-    """What an ensemble of ``many`` is compared with: the better use of the same time from scratch.
+def rival(race: Race, baseline: Candidate, ensemble: Candidate) -> Candidate:
+    """What an ensemble is compared with: as much time for networks from scratch, or a little more.
 
-    That is one network that trains ``many`` times as long, or as many networks that answer together, by the race's
-    own cross-validation in full; the longer one where that breaks down.
+    Half of the time is for more of them, which answer together, the other half for longer descents.
     """
-    longer = _in_full(race, replace(baseline, times=many))
-    each = [_in_full(race, replace(baseline, draw=draw)) for draw in range(many)]
-    if longer.score is None or any(c.outputs is None for c in each):
-        return replace(baseline, times=many)
-    several = replace(_together(race, each), source=baseline.source, method=baseline.method, first=baseline.first)
-    better = several if several.criterion > longer.criterion else replace(longer, outcome="baseline")
-    lead, error = difference(several, longer)
-    said = f"{many} networks from scratch together against one trained {many} times as long: {lead:+.3f} +- {error:.3f}"
-    return replace(better, outcome="baseline", reason=said)
-
-
-def _in_full(race: Race, candidate: Candidate) -> Candidate:
-    """A candidate with what full descents on all folds find, whatever the time."""
-    each = (race.tried([candidate], 1, fold, float("inf")) for fold in range(len(race.splits)))
-    trials = [trial for found in each for _, trial in found]
-    return told(candidate, trials, done(trials), 1)
+    costs = [float(catalog.find("methods", one.method).cost) for one in ensemble.members if descends(one)]
+    times = max(1.0, sum(costs) / max(costs[:1] or [1.0]))  # as long as its first descent
+    many = max(1, int(times) // 2)
+    longer = replace(baseline, times=math.ceil(times / many - 1e-9))
+    if many == 1:
+        return longer
+    return replace(longer, members=tuple(replace(longer, draw=draw) for draw in range(many)))
 
 
 def _together(race: Race, members: Sequence[Candidate]) -> Candidate:
@@ -122,7 +117,3 @@ def _together(race: Race, members: Sequence[Candidate]) -> Candidate:
 def _outputs(candidate: Candidate) -> np.ndarray:
     assert candidate.outputs is not None  # those without are passed over
     return candidate.outputs
-
-
-def _width(candidate: Candidate) -> tuple[int, ...]:
-    return _outputs(candidate).shape[1:]

@@ -26,6 +26,14 @@ def cut(step: str, went_on: Sequence[Candidate], scored: Sequence[Candidate], tr
     return {"step": step, "said": f"{said}; this took {seconds:.1f} s", "seconds": seconds, "candidates": rows}
 
 
+def sources(votes: Mapping[str, float], order: Sequence[str], trials: Sequence[dict[str, Any]]) -> Decision:
+    """In which order sources went on, by the ``votes`` of heads on their features and of short descents."""
+    seconds = sum(trial.get("seconds", 0.0) for trial in trials)
+    said = ", then ".join(f"{uri} ({votes[uri]:+.1f})" for uri in order[:3]) + (", ..." if len(order) > 3 else "")
+    said = f"{said}: votes in standard errors of heads and of short descents; this took {seconds:.1f} s"
+    return {"step": "Sources", "said": said, "seconds": seconds, "votes": {uri: votes[uri] for uri in order}}
+
+
 def behind(best: Candidate, other: Candidate) -> dict[str, float]:
     """How far one is behind the best, example by example, with the standard error of that."""
     lead, error = difference(best, other)
@@ -58,7 +66,7 @@ def combined(choice: Candidate, told: Sequence[Candidate]) -> Decision:
         members = [named(member) for member in one.members]
         rows.append({**named(one), "members": members, "went_on": one.outcome == "kept", "ahead": lead, "error": error})
     kept = [one for one in told if one.outcome == "kept"]
-    said = f"{len(kept)} of {len(told)} ensembles clearly better than {title(choice)} alone, and affordable"
+    said = f"{title(kept[0])} answer together" if kept else f"{title(choice)} answers alone"
     return {"step": "Ensembles", "said": said, "candidates": rows}
 
 

@@ -14,13 +14,14 @@ from regraft.combining import with_ensembles
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
+from regraft.course import descends
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.decisions import finished, planned
 from regraft.finishing import Finish, team
 from regraft.opening import Opening
 from regraft.preparing import Prepared
-from regraft.racing import Race
+from regraft.racing import Race, leads, needed
 from regraft.ranking import known_of, told
 from regraft.sources import Source, open_source, scratch_source
 
@@ -37,6 +38,7 @@ class Wanted:
     steps: int | None = None
     select: str = "nuclear_norm"
     contributions: str = "auto"
+    ensemble: str = "auto"
 
 
 class Job:
@@ -87,7 +89,9 @@ class Job:
         baselines = self._baselines(sources)
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
         select = self.wanted.select if self.data.blind else ""
-        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select)
+        wanted = self.wanted.ensemble if self.wanted.ensemble != "auto" else "no" if methods else "yes"
+        together = wanted == "yes" and not self.data.blind
+        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together)
         candidates, left_out = entrants.line_up()
         place = dict.fromkeys((s.uri for s in sources), 1) | {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
@@ -191,10 +195,14 @@ class Job:
         return told({s.uri: known_of(s, self.train[s.uri], self.bench, own=False) for s in sources}, self.bench.seed)
 
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
-        weights = [catalog.find("methods", c.method).cost for c in candidates]
+        asked, first = self.wanted.methods, leads(candidates)
+        each = [needed([c for c in candidates if c.source == lead.source], asked) for lead in first]
+        weights = [[float(catalog.find("methods", c.method).cost) for c in of] for of in (first, *each)]
+        through = [*max(weights[1:], key=sum, default=[]), *weights[0][1:2]]
         slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
         least = min(s.cost[0] for s in entrants.baselines)
-        costs = planning.Costs(slow, fast, least, min(32, len(self.data.train)), len(self.data.holdout), weights)
+        batch, holdout = min(32, len(self.data.train)), len(self.data.holdout)
+        costs = planning.Costs(slow, fast, least, batch, holdout, weights[0], through)
         if self.wanted.steps is not None:
             return planning.fixed(costs, self.wanted.steps, self.wanted.seeds)
         return planning.plan(costs, self.bench.clock.left(), self.wanted.seeds)
@@ -216,7 +224,7 @@ class Job:
         affords = partial(self._affords, race, (ours, next(c for c in raced if c.baseline)))
         enough = partial(planning.more_seeds, race.plan, self.wanted.seeds, partial(affords, least))
         plan = Plan(**journal.once("seeds", lambda: asdict(enough())))
-        longer = [s for s in planning.LADDER if s > least and race.descends(ours) and affords(s, plan.seeds)]
+        longer = [s for s in planning.LADDER if s > least and descends(ours) and affords(s, plan.seeds)]
         stretched = race.planned(journal.once("finish", lambda: max(longer, default=least)))
         stretched.plan = replace(plan, steps=stretched.plan.steps)
         return stretched

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from regraft.candidates import Plan
-from regraft.racing import MOST, SHORT, SURVIVORS
+from regraft.course import MOST, SHORT
 
 LADDER = (300, 200, 150, 120, 100, 85, 70, 60, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
@@ -17,7 +17,7 @@ class Costs:
     """Seconds per example of training and of inference (the slowest source), and how much there is of each.
 
     ``scratch``: seconds per example of training the cheapest baseline. ``batch``: examples in a step; ``holdout``:
-    examples to judge on; ``weights``: relative step costs of candidates.
+    examples to judge on; ``ahead`` and ``through``: relative step costs of who descends in the first and second rung.
     """
 
     train: float
@@ -25,7 +25,8 @@ class Costs:
     scratch: float
     batch: int
     holdout: int
-    weights: Sequence[float]
+    ahead: Sequence[float]
+    through: Sequence[float]
 
     def finish(self, steps: int, seeds: int) -> float:
         """Seconds for the winner and scratch over the seeds, judging included."""
@@ -34,8 +35,7 @@ class Costs:
 
     def race(self, steps: int) -> float:
         """Seconds for both rungs on one fold, a baseline included; further folds are a gain, if there is time."""
-        through = sorted(self.weights, reverse=True)[: max(SURVIVORS, len(self.weights) // 3)]
-        return self.batch * self.train * steps * (SHORT * (1 + sum(self.weights)) + sum(through))
+        return self.batch * self.train * steps * (SHORT * (1 + sum(self.ahead)) + sum(self.through))
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:

@@ -13,6 +13,7 @@ from regraft.core.describe import describe
 from regraft.core.errors import unknown
 from regraft.core.gauge import GAUGES
 from regraft.core.progress import Reporter
+from regraft.core.records import PASSED_OVER
 
 
 @settings
@@ -83,10 +84,12 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     rule = run.get("rule")
     how = f"without labels of the target, by the selector {rule}" if rule else "cross-validated on the labelled target"
     lines += ["", f"Race ({how}; this decided):"]
-    for c in run["candidates"]:
+    passed = [c for c in run["candidates"] if c["reason"] == PASSED_OVER]
+    for c in [c for c in run["candidates"] if c not in passed]:
         error = "" if c["error"] is None else f" +- {c['error']:.3f}"
         score = "not scored" if c["score"] is None else f"{c['score']:.3f}{error}"
         lines.append(f"  {score:<16} {c['method']:<16} {c['source']}: {c['outcome']} {c['reason']}".rstrip())
+    lines += [f"  {len(passed)} more: {PASSED_OVER}"] if passed else []
     lines += [f"  choice: {run['why']}"] if run.get("why") else []
     lines += [f"  out: {o['method']} with {o['source']}: {o['reason']}" for o in run["left_out"]]
     lines += _hindsight(run.get("hindsight") or {})

@@ -76,6 +76,8 @@ class Run:
     """auto (measured), fp32, bf16 or bf16-mixed (grouped convolutions in fp32)."""
     contributions: Literal["auto", "yes", "no"] = "auto"
     """After the verdict: what each part of the finalist, and its source, contributed; auto: if the budget has time."""
+    ensemble: Literal["auto", "yes", "no"] = "auto"
+    """Whether several candidates that tie may answer together; auto: if no method was named and there is time."""
     level: float = 0.95
     """Confidence of the intervals."""
     out: Path | None = None
@@ -145,7 +147,7 @@ def _bench(options: Run, journal: runs.Journal, runtime: Runtime, begun: float |
 
 
 def _job(options: Run, data: Prepared, bench: Bench) -> Job:
-    asked = (options.seeds, options.level, options.steps, options.select, options.contributions)
+    asked = (options.seeds, options.level, options.steps, options.select, options.contributions, options.ensemble)
     wanted = Wanted(options.source, options.method, _opening(options, data), *asked)
     return (Nested if data.outer else Job)(data, wanted, bench)
 

@@ -5,6 +5,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+PASSED_OVER = "other candidates were raced in its place"
+"""Why some candidates of a race have no result."""
+
 
 @dataclass(frozen=True)
 class Evaluation:

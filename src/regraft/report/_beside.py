@@ -1,6 +1,5 @@
 """What lies beside ``run.json``, as checked records."""
 
-
 import numpy as np
 from pydantic import Field
 

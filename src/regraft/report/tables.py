@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regraft.core.labels import Labels
+from regraft.core.records import PASSED_OVER
 from regraft.report import figures
 from regraft.report._load import Folder
 from regraft.report._records import Candidate, Pair, Spread, Taken
@@ -195,10 +196,15 @@ def left_out(folder: Folder) -> Table | None:
     found: list[tuple[Pair, str]] = [
         (entry, f"{entry.outcome}: {entry.reason}" if entry.reason else entry.outcome)
         for entry in folder.result.candidates
-        if entry.score is None
+        if entry.score is None and entry.reason != PASSED_OVER
     ]
     found += [(entry, entry.reason) for entry in folder.result.left_out]
+    passed: dict[str, list[str]] = {}
+    for entry in folder.result.candidates:
+        if entry.reason == PASSED_OVER:
+            passed.setdefault(entry.source, []).append(entry.method)
     rows = tuple((Cell(entry.method, short(entry.source)), Cell(reason)) for entry, reason in found)
+    rows += tuple((Cell(", ".join(names), short(uri)), Cell(PASSED_OVER)) for uri, names in passed.items())
     return Table("What has no score, and why.", ("Method", "Reason"), rows) if rows else None
 
 
