@@ -112,7 +112,7 @@ def test_unasked_the_usual_methods_descend_from_the_first_source_only(race):
     assert spent <= max(2 * worth, 0.12 * 3 * every)
     passed = {(c.source, c.method) for c in found if c.reason == "other candidates were raced in its place"}
     assert {("toy:b", "l2_sp"), ("toy:c", "l2_sp")} <= passed
-    assert not any(("toy:c", "fine_tune") == one for one in full)
+    assert not any(one == ("toy:c", "fine_tune") for one in full)
 
 
 def test_votes_are_in_standard_errors_and_none_is_louder_than_three():

@@ -7,8 +7,8 @@ files of each task, the runs, and results.jsonl, to which every finished piece a
 measured again, so a measurement that was interrupted goes on. `table.py` prints the tables, `peers.py` adds other
 systems.
 
-``run``: ``regraft run`` with its default methods, the steps fixed. ``oracle``: every candidate of that run and every
-scratch baseline, trained in full on all labels over the same seeds as the finish, judged on the run's holdout and on
+``run``: ``regraft run`` with its default methods, the steps fixed; all models that it trained to be judged, those from
+scratch too, on the final examples. ``oracle``: every candidate that lines up, raced or not, and every scratch baseline, trained in full on all labels over the same seeds as the finish, judged on the run's holdout and on
 the final examples, which the run never saw. ``rank``: the ranking and every score. ``export``: what `peers.py` gives to
 other systems. Seconds are of the processor, all threads.
 """
@@ -50,7 +50,7 @@ def measure(task: Task, laid: Laid, given: argparse.Namespace, results: Results)
     if "rank" in given.parts:
         results.once(f"{task.name} rank", lambda: asked.ranked(given.logme))
     if "export" in given.parts:
-        finalist, place = result_of(folder)["finalist"]["source"], given.out / "export" / f"{task.name}.pt"
+        finalist, place = first_source(result_of(folder)), given.out / "export" / f"{task.name}.pt"
         results.once(f"{task.name} export", lambda: asked.exported(finalist, place))
     if "oracle" in given.parts:
         for source, method in asked.candidates:
@@ -77,9 +77,18 @@ def shipped(task: Task, laid: Laid, folder: Path, given: argparse.Namespace) -> 
         "verdict", "shipped", "finalist", "scratch", "gain", "metrics", "baseline", "candidates", "ranking", "why",
         "ranking_agreement", "seconds", "plan",
     )  # fmt: skip
-    told = {key: result.get(key) for key in keys}
-    score = Reopened(task, laid, folder, given.seeds).score_of(folder)
-    return {**told, "race_cpu": sum(spent), "run_cpu": cpu, "model_on_final": score}
+    told, asked = {key: result.get(key) for key in keys}, Reopened(task, laid, folder, given.seeds)
+    place = given.out / "utility" / task.name
+    place.mkdir(parents=True, exist_ok=True)
+    for name, method in (("transfer", result["finalist"]["method"]), ("rival", "scratch")):
+        np.savez(place / f"run {name}.npz", final=asked.of_run(method))
+    return {**told, "race_cpu": sum(spent), "run_cpu": cpu}
+
+
+def first_source(result: dict[str, Any]) -> str:
+    """The source of the finalist; of several that answer together that of the first."""
+    finalist = next(c for c in result["candidates"] if c["outcome"] == "finalist")
+    return str((finalist["members"] or [finalist])[0]["source"])
 
 
 class timed_race:  # noqa: N801

@@ -105,13 +105,16 @@ class Reopened:
         about = {"source": uri, "method": method, "steps": steps, "train_cpu": cpu}
         return {**about, "holdout": scores[0], "final": scores[1]}
 
-    def score_of(self, folder: Path) -> float:
-        """Mean score of a model on the final examples."""
-        model, backbone = artifacts.load(folder)
-        judged = self.bench.dataset(self.final, backbone.preprocess)
-        assert model.task is not None
-        said = predict(model, judged, backbone.preprocess, model.task, self.bench.runtime)
-        return float(model.task.utility(said, judged.labels).mean()) + self.task.numeric
+    def of_run(self, method: str) -> np.ndarray:
+        """Scores (seeds, examples) on the final examples of the models that the run trained with ``method``."""
+        found = []
+        for seed in range(self.seeds):
+            model, backbone = artifacts.load(self.bench.journal.path(f"finish-{catalog.filed(method)}-{seed}"))
+            judged = self.bench.dataset(self.final, backbone.preprocess)
+            assert model.task is not None
+            said = predict(model, judged, backbone.preprocess, model.task, self.bench.runtime)
+            found.append(model.task.utility(said, judged.labels) + self.task.numeric)
+        return np.stack(found)
 
     def ranked(self, logme: Path | None) -> dict[str, Any]:
         """The combined rank of each source, every score, and the authors' LogME if their file was given."""

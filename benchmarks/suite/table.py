@@ -30,11 +30,14 @@ Pair = tuple[str, str]
 
 @dataclass
 class Found:
-    """What was measured of a task. ``utility``: per candidate, (seeds, final examples)."""
+    """What was measured of a task. ``utility``: per candidate, (seeds, final examples); also of the run's two sides."""
 
     task: Task
     run: Row
     rank: Row
+    transfer: np.ndarray
+    rival: np.ndarray
+    tried: int
     full: dict[Pair, Row] = field(default_factory=dict)
     utility: dict[Pair, np.ndarray] = field(default_factory=dict)
     peers: dict[str, Row] = field(default_factory=dict)
@@ -43,21 +46,14 @@ class Found:
         return float(np.mean(self.full[pair]["final"]))
 
     @property
-    def shipped(self) -> Pair:
-        """Source and method of what was shipped."""
-        if self.run["shipped"] == "scratch":
-            return self.scratch
-        return self.run["finalist"]["source"], self.run["finalist"]["method"]
-
-    @property
-    def scratch(self) -> Pair:
-        return self.run["scratch"]["network"], "scratch"
+    def shipped(self) -> np.ndarray:
+        """What was shipped: (seeds, final examples)."""
+        return self.rival if self.run["shipped"] == "scratch" else self.transfer
 
     @property
     def complete(self) -> bool:
-        """Whether all that raced was trained in full, but for what broke down, and what was shipped too."""
-        ran = {(c["source"], c["method"]) for c in self.run["candidates"] if c["outcome"] != "failed"}
-        return ran <= set(self.full) and self.shipped in self.full and self.scratch in self.full
+        """Whether all that lined up was trained in full, or broke down."""
+        return self.tried >= sum(not c["members"] for c in self.run["candidates"])
 
     @property
     def best(self) -> Pair:
@@ -66,20 +62,21 @@ class Found:
     @property
     def fair(self) -> float:
         """See the top: regret against what one seed and half of the examples take for the best."""
-        pairs, regrets = list(self.full), []
-        table = np.stack([self.utility[p] for p in pairs])  # (candidates, seeds, examples)
-        own = pairs.index(self.shipped)
+        regrets = []
+        table = np.stack([self.utility[p] + self.task.numeric for p in self.full])  # (candidates, seeds, examples)
         for seed in range(table.shape[1]):
             for half in (0, 1):
                 taken = table[:, seed, half::2].mean(1)
-                judged = np.delete(table, seed, 1)[:, :, 1 - half :: 2].mean((1, 2))
-                regrets.append(judged[taken.argmax()] - judged[own])
+                judged, own = (
+                    np.delete(of, seed, -2)[..., 1 - half :: 2].mean((-2, -1)) for of in (table, self.shipped)
+                )
+                regrets.append(judged[taken.argmax()] - own)
         return float(np.mean(regrets))
 
     @property
     def gain(self) -> tuple[float, float]:
         """Shipped less scratch, and half the width of its interval over examples."""
-        difference = (self.utility[self.shipped] - self.utility[self.scratch]).mean(0)
+        difference = (self.shipped - self.rival).mean(0)
         return float(difference.mean()), float(1.96 * difference.std(ddof=1) / len(difference) ** 0.5)
 
     @property
@@ -95,16 +92,20 @@ class Found:
 
 def found_in(out: Path) -> list[Found]:
     """The tasks of which all is there, the peers apart."""
-    rows, given = {row["key"]: row for row in read(out / RESULTS) if "error" not in row}, []
+    every, given = read(out / RESULTS), []
+    rows = {row["key"]: row for row in every if "error" not in row}
     for task in TASKS:
         if f"{task.name} run" not in rows or f"{task.name} rank" not in rows:
             continue
-        one = Found(task, rows[f"{task.name} run"], rows[f"{task.name} rank"])
+        folder = out / "utility" / task.name
+        sides = (np.load(folder / f"run {side}.npz")["final"] for side in ("transfer", "rival"))
+        tried = len({row["key"] for row in every if row["key"].startswith(f"{task.name} oracle ")})
+        one = Found(task, rows[f"{task.name} run"], rows[f"{task.name} rank"], *sides, tried)
         for key, row in rows.items():
             if key.startswith(f"{task.name} oracle "):
                 pair = row["source"], row["method"]
                 one.full[pair] = row
-                place = out / "utility" / task.name / f"{key.split(' oracle ')[1]}.npz"
+                place = folder / f"{key.split(' oracle ')[1]}.npz"
                 one.utility[pair] = np.load(place)["final"]
             elif key.startswith(f"{task.name} peer "):
                 one.peers[row["system"]] = row
@@ -119,18 +120,16 @@ def choosing(found: Sequence[Found]) -> str:
     rows = []
     for one in found:
         over = " ± ".join(f"{100 * value:.1f}" for value in one.gain)
-        sides = [cell for pair in (one.shipped, one.best) for cell in (named(one, pair), points(one.score(pair)))]
+        sides = [told(one), points(one.shipped.mean()), named(one, one.best), points(one.score(one.best))]
         lost = points(regret(one)), points(one.fair)
         rows.append((one.task.name, *sides, *lost, over, f"{one.cost:.0%}", one.run["verdict"]))
     regrets, fair, cost = (np.array(v) for v in zip(*((regret(o), o.fair, o.cost) for o in found), strict=True))
     harmed = [o.task.name for o in found if o.gain[0] + o.gain[1] < 0]
-    alike = sum(abs(o.run["model_on_final"] - o.full[o.shipped]["final"][0]) < 1e-9 for o in found)
     lines = [
         f"Regret: mean {points(regrets.mean())}, 90th percentile {points(np.quantile(regrets, 0.9))} points; "
         f"fair: mean {points(fair.mean())}, 90th percentile {points(np.quantile(fair, 0.9))}.",
         f"Harm: {len(harmed)} of {len(found)}{': ' + ', '.join(harmed) if harmed else ''}.",
         f"Cost of the race: mean {cost.mean():.0%}, largest {cost.max():.0%}; in all {total(found):.0%}.",
-        f"The model that the run kept scores as the same candidate does here, first seed: {alike} of {len(found)}.",
     ]
     return "\n".join([table(head, rows), "", *lines])
 
@@ -160,10 +159,10 @@ def beside(found: Sequence[Found]) -> str:
     rows = []
     for one in found:
         mine = [points(float(np.mean(one.peers[s]["final"]))) if s in one.peers else "-" for s in systems]
-        rows.append((one.task.name, points(one.score(one.shipped)), *mine))
+        rows.append((one.task.name, points(one.shipped.mean()), *mine))
     lines = []
     for system in systems:
-        both = [(o.score(o.shipped), float(np.mean(o.peers[system]["final"]))) for o in found if system in o.peers]
+        both = [(float(o.shipped.mean()), float(np.mean(o.peers[system]["final"]))) for o in found if system in o.peers]
         ours, theirs = (np.array(v) for v in zip(*both, strict=True))
         wins, ties = int((ours > theirs).sum()), int((ours == theirs).sum())
         lines.append(
@@ -181,13 +180,21 @@ def tau(values: Sequence[float], truth: Sequence[float]) -> float:
 
 
 def regret(one: Found) -> float:
-    return one.score(one.best) - one.score(one.shipped)
+    return one.score(one.best) - float(one.shipped.mean())
 
 
 def total(found: Sequence[Found]) -> float:
     """All races over all candidates of all tasks."""
     full = sum(row["train_cpu"] for one in found for row in one.full.values())
     return float(sum(one.run["race_cpu"] for one in found) / full)
+
+
+def told(one: Found) -> str:
+    """What was shipped, in a cell; of several that answer together each."""
+    chosen = next(c for c in one.run["candidates"] if c["outcome"] == "finalist")
+    if one.run["shipped"] == "scratch":
+        return "scratch"
+    return "; ".join(named(one, (c["source"], c["method"])) for c in chosen["members"] or [chosen])
 
 
 def named(one: Found, pair: Pair) -> str:

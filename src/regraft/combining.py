@@ -11,7 +11,7 @@ from regraft.choosing import able, alone
 from regraft.core import catalog
 from regraft.course import descends
 from regraft.decisions import combined
-from regraft.racing import PREFERRED, Race
+from regraft.racing import JOINT, LEAD, Race
 from regraft.tasks._choice import task_for
 
 Affords = Callable[[Race, Sequence[Candidate], int, int], bool]
@@ -34,18 +34,17 @@ def with_ensembles(race: Race, raced: Sequence[Candidate], affords: Affords) -> 
 
 
 def team(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
-    """Who may answer together: of the first source its lead, its best head and joint training, and the second's lead.
+    """Who may answer together: joint training, else the lead, and the best head of the first source; the second's lead.
 
     Those that are clearly worse than the best of all candidates are left out, and those of which no predictions were
     kept.
     """
-    ties, scored = race.ties(able(raced)), [c for c in able(raced) if c.score is not None and c.outputs is not None]
-    order = sorted({c.source for c in scored}, key=lambda uri: race.turn[uri])
-    first = [c for c in scored if c.source == order[0]] if order else []
-    heads = sorted((c for c in first if not descends(c)), key=lambda c: -c.expected)
-    leads = [c for uri in order[:2] for c in scored if (c.source, c.method) == (uri, PREFERRED[0]) and c.rung]
-    others = [c for name in PREFERRED[1:] for c in first if c.method == name and c.rung]
-    members = [c for c in (*leads[:1], *heads[:1], *leads[1:], *others) if c in ties]
+    ties = [c for c in race.ties(able(raced)) if c.outputs is not None and (c.rung or not descends(c))]
+    order = sorted(race.turn, key=lambda uri: race.turn[uri])[:2]
+    ours, theirs = ([c for c in ties if c.source == uri] for uri in (*order, "")[:2])
+    trained = [c for name in (JOINT, LEAD) for c in ours if c.method == name]
+    heads = sorted((c for c in ours if not descends(c)), key=lambda c: -c.expected)
+    members = [*trained[:1], *heads[:1], *(c for c in theirs if c.method == LEAD)]
     return [c for c in members if _outputs(c).shape[1:] == _outputs(members[0]).shape[1:]]
 
 
@@ -79,7 +78,7 @@ def rival(race: Race, baseline: Candidate, ensemble: Candidate) -> Candidate:
     Half of the time is for more of them, which answer together, the other half for longer descents.
     """
     costs = [float(catalog.find("methods", one.method).cost) for one in ensemble.members if descends(one)]
-    times = max(1.0, sum(costs) / max(costs[:1] or [1.0]))  # as long as its first descent
+    times = max(1.0, sum(costs))  # that of a network from scratch is one
     many = max(1, int(times) // 2)
     longer = replace(baseline, times=math.ceil(times / many - 1e-9))
     if many == 1:

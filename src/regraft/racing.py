@@ -33,8 +33,10 @@ FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 SHARE = 0.12
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
-PREFERRED = ("fine_tune", "joint", "deep_coral")
-"""Methods that always descend in full from the first source; by the first of them sources are told apart."""
+LEAD, JOINT = "fine_tune", "joint"
+"""The method that sources are told apart by, and the one that learns from their data too."""
+PREFERRED = (LEAD, JOINT, "deep_coral")
+"""Methods that always descend in full from the first source."""
 EPOCHS = 5
 """Passes over the labels below which fine-tuning is not taken on trust."""
 
@@ -129,7 +131,7 @@ class Race(Course):
         """
         ordered = sorted(candidates, key=standing)
         tied = self.ties(ordered)
-        preferred = sorted(tied, key=lambda c: (c.method != PREFERRED[0], self.turn[c.source]))
+        preferred = sorted(tied, key=lambda c: (c.method != LEAD, self.turn[c.source]))
         return preferred + [c for c in ordered if c not in tied]
 
     def ties(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -194,7 +196,7 @@ def leads(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Of each source the candidate that it is told from others by: fine-tuning, or the first that descends."""
     found = dict[str, Candidate]()
     for c in candidates:
-        if not c.baseline and descends(c) and (c.source not in found or c.method == PREFERRED[0]):
+        if not c.baseline and descends(c) and (c.source not in found or c.method == LEAD):
             found[c.source] = c
     return list(found.values())
 
