@@ -2,11 +2,11 @@
 
 All start from the same weights, trained on the source beforehand, and take the same number of steps with the same AdamW
 at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features and
-outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Labels are
-not smoothed, which Regraft would do. Regraft lets discrepancies grow over half of the phase and reversed gradients over
-all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here and six in pytorch-adapt, whose default repeats the last
-four times. pytorch-adapt's side draws its batches from tensors in memory, which costs nothing; skada's has the loader
-that comes with it, and a discriminator of its own.
+outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Labels
+are not smoothed, which Regraft would do. Regraft lets discrepancies grow over half of the phase and reversed gradients
+over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here and six in
+pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors in memory,
+which costs nothing; skada's has the loader that comes with it, and a discriminator of its own.
 """
 
 from collections.abc import Callable

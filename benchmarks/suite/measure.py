@@ -7,10 +7,11 @@ files of each task, the runs, and results.jsonl, to which every finished piece a
 measured again, so a measurement that was interrupted goes on. `table.py` prints the tables, `peers.py` adds other
 systems.
 
-``run``: ``regraft run`` with its default methods, the steps fixed; all models that it trained to be judged, those from
-scratch too, on the final examples. ``oracle``: every candidate that lines up, raced or not, and every scratch baseline, trained in full on all labels over the same seeds as the finish, judged on the run's holdout and on
-the final examples, which the run never saw. ``rank``: the ranking and every score. ``export``: what `peers.py` gives to
-other systems. Seconds are of the processor, all threads.
+``run``: ``regraft run`` with its default methods, the steps fixed; then all models that it trained to be judged, those
+from scratch too, on the final examples, which the run never saw. ``oracle``: every candidate that lines up, raced or
+not, and every scratch baseline, trained in full on all labels over the same seeds as the finish, judged on the same.
+``rank``: the ranking and every score. ``export``: what `peers.py` gives to other systems. Seconds are of the processor,
+all threads.
 """
 
 import argparse
