@@ -12,6 +12,7 @@ from regraft.backbones.small import Small
 from regraft.bench import Bench
 from regraft.candidates import Candidate, Entrants, Plan
 from regraft.combining import ensembles, rival, settled, team, with_ensembles
+from regraft.contributing import fewer, measured
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
@@ -239,3 +240,17 @@ def test_a_saved_ensemble_is_the_mean_of_its_parts_and_no_source(toy, bench, tmp
     assert single(folder / "member-1")[0].classes == toy.holdout.classes
     with pytest.raises(UserError, match="adapt one of them"):
         adapted(artifacts.load(folder)[0], trained.source.backbone, holdout, Runtime(threads=1), "adabn")
+
+
+def test_what_members_and_their_sources_contribute_is_told_without_training_anything(toy, bench):
+    trained = _team(toy, bench)
+    trained.train(THREE, 2, 2)
+    variants = fewer(trained, lambda _: toy.holdout)
+    names = ["fine_tune from toy:a", "fine_tune from toy:b", "the source toy:a"]
+    assert [one.part for one, _ in variants] == names
+    ours, task = trained.measure("three", 2, toy.holdout), trained.problem(0).task
+    rows = measured(variants, ours, 0.95, 0.0)
+    alone = trained.parts[1][0].measure("fine_tune", 2, toy.holdout).outputs  # that of toy:b
+    wanted = np.mean([task.utility(each, toy.holdout.labels) for each in alone])
+    assert rows[2]["without"] == pytest.approx(wanted)
+    assert rows[2]["gain"]["mean"] == pytest.approx(ours.utility.mean() - wanted)

@@ -16,7 +16,7 @@ from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.evaluation import predict
-from regraft.finishing import Finish
+from regraft.finishing import Finish, Part, Team
 from regraft.methods._base import Method, Need
 from regraft.model import Model
 from regraft.sources import Source
@@ -49,6 +49,32 @@ class Without:
         model = run(finish.source.model, self.phases(seed), problem, Engine(finish.source.training))
         found = predict(model, holdout, finish.source.backbone.preprocess, problem.task, finish.source.inference)
         return np.asarray(problem.task.utility(found, holdout.labels))
+
+
+@dataclass(frozen=True)
+class Fewer(Without):
+    """An ensemble without some of its members: what the ``rest`` of them, trained already, predict together."""
+
+    rest: tuple[Part, ...] = ()
+    aside: Callable[[Source], Dataset] | None = None
+
+    def utility(self, seed: int, holdout: Dataset) -> np.ndarray:
+        """See `Without.utility`."""
+        assert self.aside is not None
+        said = [part.measure(name, seed + 1, self.aside(part.source)).outputs[seed] for part, name, _ in self.rest]
+        return np.asarray(self.finish.problem(seed).task.utility(np.mean(said, 0), holdout.labels))
+
+
+def fewer(team: Team, aside: Callable[[Source], Dataset]) -> list[tuple[Without, Dataset]]:
+    """An ensemble without each of its members, and without each source that several of them are from."""
+    holdout, found = aside(team.parts[0][0].source), dict[str, tuple[Part, ...]]()
+    for one in team.parts:
+        found[f"{one[1]} from {one[0].source.uri}"] = tuple(each for each in team.parts if each is not one)
+    for uri in dict.fromkeys(part.source.uri for part, _, _ in team.parts):
+        rest = tuple(each for each in team.parts if each[0].source.uri != uri)
+        if 0 < len(rest) < len(team.parts) - 1:
+            found[f"the source {uri}"] = rest
+    return [(Fewer(name, team, "", 0, rest=rest, aside=aside), holdout) for name, rest in found.items()]
 
 
 def parts(finish: Finish, method: str, steps: int) -> list[Without]:

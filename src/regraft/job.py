@@ -18,7 +18,7 @@ from regraft.course import descends
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.decisions import finished, planned
-from regraft.finishing import Finish, team
+from regraft.finishing import Finish, Team, team
 from regraft.opening import Opening
 from regraft.preparing import Prepared
 from regraft.racing import Race, leads, needed
@@ -147,9 +147,12 @@ class Job:
         return [planned(found["plan"], asked), *race.decisions, last]
 
     def _contributions(self, trained: "Trained", ours: keeping.Judged) -> list[dict[str, Any]]:
-        """The finalist beside itself without a part, and beside the next choice without its source."""
+        """The finalist beside itself without a part or member, and beside the next choice without its source."""
         race, chosen, asked = trained.race, trained.pair[0][1], self.wanted.contributions
-        if self.data.blind or chosen.members or asked == "no" or (asked == "auto" and self.wanted.steps is not None):
+        if isinstance(ours.finish, Team) and asked != "no":
+            members = contributing.fewer(ours.finish, self._aside)  # trained already: the holdout is all that they see
+            return contributing.measured(members, ours.record, self.wanted.level, 0.0)
+        if self.data.blind or asked == "no" or (asked == "auto" and self.wanted.steps is not None):
             return []
         others = race.tie_broken(able([c for c in trained.raced if c.source != chosen.source]))
         found = [(self._finisher(race, c), c.method, race.steps(c)) for c in (chosen, *others[:1])]
