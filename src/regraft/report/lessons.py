@@ -1,5 +1,7 @@
 """What a run learned beside its verdict, as tables: the outer folds, and what contributed."""
 
+from functools import reduce
+
 from regraft.report import figures
 from regraft.report._load import Folder
 from regraft.report._records import OuterFold, Spread
@@ -41,14 +43,15 @@ def contributions(folder: Folder) -> Table | None:
         return None
     scale, rows = Scale(min(0.0, *ends), max(0.0, *ends)) if ends else Scale(0, 1), []
     for one in found:
+        part = reduce(lambda said, source: said.replace(source.uri, short(source.uri)), folder.result.sources, one.part)
         if one.gain is None:
-            rows.append((Cell(one.part), Cell(""), Cell(one.reason or "not measured")))
+            rows.append((Cell(part), Cell(""), Cell(one.reason or "not measured")))
             continue
         low, high = figures.ends(one.gain)
         kind = "full helps" if low > 0 else "full hurts" if high < 0 else "hollow soft"
         plot = figures.strip(one.gain, scale, "diamond", kind, zero=True)
         shown = Cell(gauge.difference(one.gain.mean), f"{gauge.difference(low)} to {gauge.difference(high)}")
-        rows.append((Cell(one.part), Cell("", plot=plot), shown))
+        rows.append((Cell(part), Cell("", plot=plot), shown))
     less = f" less {gauge.what}" if gauge.lower else f" of {gauge.what}"
     caption = (
         f"By how much the finalist is better than the same without a part: {gauge.unit}{less}, over the same seeds, "
