@@ -31,6 +31,8 @@ from regraft.ranking import LOUDEST
 
 FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
+SEEN = 200
+"""Examples by which heads on remembered features are compared, where there are so many."""
 SHARE = 0.12
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
 LEAD, JOINT = "fine_tune", "joint"
@@ -65,15 +67,17 @@ class Race(Course):
         if not self.splits:
             reason = "one label a class: nothing to validate on"
             return [replace(c, outcome="skipped", reason=reason) for c in candidates]
-        begun, every = self.bench.clock.spent, len(self.splits)
+        begun = self.bench.clock.spent
         half = begun + FIRST * (deadline - begun)
-        free, ahead = [c for c in candidates if c.baseline or not descends(c)], leads(candidates)
-        short = self._trials(free, 0, every, half) | self._trials(ahead, 0, 1, half)
-        heads = [c for c in free if not c.baseline]
+        scratch, ahead = [c for c in candidates if c.baseline], leads(candidates)
+        heads = [c for c in candidates if not c.baseline and not descends(c)]
+        short = self._trials(scratch[:1], 0, 1, half) | self._trials(heads, 0, self._enough(), half)
+        short |= self._trials(ahead, 0, 1, half) | self._trials(scratch, 0, len(self.splits), half)
         self._put_in_order(heads, ahead, short)
         through, folds = self._through(candidates)
         full = self._trials(through, 1, folds, deadline)
-        first = drawn_together(self._summed([*free, *ahead], short))
+        short |= self._trials(heads, 0, max(folds, self._enough()), deadline)  # those that are there cost nothing
+        first = drawn_together(self._summed([*scratch, *heads, *ahead], short))
         second = drawn_together(self._summed([*heads, *through], short | full, short))
         still = [c for c in second if key(c) not in self._ended]
         self.decisions.append(cut("Full descents", still, transfers(second), full.values()))
@@ -81,6 +85,11 @@ class Race(Course):
         results |= {key(c): replace(c, outcome=outcome(c, "dropped")) for c in first}
         results |= {key(c): self._settled(c) for c in second}
         return sorted(results.values(), key=standing)
+
+    def _enough(self) -> int:
+        """How many folds have `SEEN` examples together, or all."""
+        seen = np.cumsum([len(valid) for _, valid in self.splits])
+        return min(len(seen), int(np.searchsorted(seen, SEEN)) + 1)
 
     def _put_in_order(self, heads: Sequence[Candidate], leads: Sequence[Candidate], short: Trials) -> None:
         """Order the sources by the votes of what was found of each."""

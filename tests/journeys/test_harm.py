@@ -21,8 +21,8 @@ def digits(shell):
 
 
 def test_a_harmful_source_is_refused(shell, digits):
-    harmful = (*digits("moved_digits"), "--method", "joint", "--method", "deep_coral")
-    found = shell.json("run", *harmful, "--seeds", 2, "--budget", "60s", "--steps", 200, *QUICK)
+    harmful = (*digits("moved_digits"), "--method", "joint")
+    found = shell.json("run", *harmful, "--seeds", 3, "--steps", 200, *QUICK)
     assert found["verdict"] == "hurts"
     assert found["gain"]["high"] < 0
     assert found["chosen"] == {"source": None, "method": "scratch"}
@@ -37,7 +37,7 @@ def test_a_harmful_source_is_refused(shell, digits):
     names = [holdout["classes"][k] for k in first]
     assert [answers[i] for i in holdout["ids"]] == names
     right = np.mean([name == i.split("/")[0] for name, i in zip(names, holdout["ids"], strict=True)])
-    assert abs(right - found["baseline"]["accuracy"]["mean"]) < 0.05  # the mean is over two seeds
+    assert abs(right - found["baseline"]["accuracy"]["mean"]) < 0.05  # the mean is over three seeds
     for page in ("report.html", "report.md"):
         assert "The model from scratch is kept." in (shell.here / "run" / page).read_text()
 
