@@ -33,7 +33,7 @@ FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 SEEN = 200
 """Examples by which heads on remembered features are compared, where there are so many."""
-SHARE = 0.12
+SHARE = 0.1
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
 LEAD, JOINT = "fine_tune", "joint"
 """The method that sources are told apart by, and the one that learns from their data too."""
