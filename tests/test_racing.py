@@ -115,6 +115,21 @@ def test_unasked_the_usual_methods_descend_from_the_first_source_only(race):
     assert not any(one == ("toy:c", "fine_tune") for one in full)
 
 
+def test_of_many_baselines_two_go_on_after_the_first_fold(race):
+    running, candidates = race()
+    more = [Candidate(f"scratch:{name}", "scratch") for name in "abc"]
+    for c in more:
+        running.sources[c.source] = running.sources["scratch:toy"]
+        running.train[c.source] = running.train["scratch:toy"]
+        running.paces.costs[c.source] = 0.006
+    running.better = {"scratch:b": 0.3, "scratch:c": 0.2, "scratch:a": -0.1}
+    found = [c for c in running.run([*candidates, *more], 1e9) if c.baseline]
+    assert [(c.source, c.outcome, c.folds) for c in found] == [
+        ("scratch:b", "baseline", 3), ("scratch:c", "baseline", 3), ("scratch:toy", "dropped", 1),
+        ("scratch:a", "dropped", 1),
+    ]  # fmt: skip
+
+
 def test_votes_are_in_standard_errors_and_none_is_louder_than_three():
     def seen(source, method, values):
         return Candidate(source, method, score=0.5, by_example=tuple(values))

@@ -112,7 +112,7 @@ class Job:
         kept, made = (ours, pair[0]) if found["shipped"] == "transfer" else (theirs, pair[1])
         sure = self._certain(race, made)
         curve = self.bench.journal.once("curve", partial(self._curve, trained, (ours.holdout, theirs.holdout)))
-        scratch = compared(pair[1][1], sum(c.outcome == "baseline" for c in raced))
+        scratch = compared(pair[1][1], sum(c.baseline and c.score is not None for c in raced))
         found = {
             **found,
             **facts,

@@ -33,6 +33,8 @@ FIRST = 0.5
 """Share of the race's time after which the first rung starts nothing new."""
 SEEN = 200
 """Examples by which heads on remembered features are compared, where there are so many."""
+RIVALS = 2
+"""Baselines that go on after the first fold."""
 SHARE = 0.1
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
 LEAD, JOINT = "fine_tune", "joint"
@@ -72,7 +74,10 @@ class Race(Course):
         scratch, ahead = [c for c in candidates if c.baseline], leads(candidates)
         heads = [c for c in candidates if not c.baseline and not descends(c)]
         short = self._trials(scratch[:1], 0, 1, half) | self._trials(heads, 0, self._enough(), half)
-        short |= self._trials(ahead, 0, 1, half) | self._trials(scratch, 0, len(self.splits), half)
+        short |= self._trials(ahead, 0, 1, half) | self._trials(scratch, 0, 1, half)
+        tried = sorted(self._summed(scratch, short), key=lambda c: (c.score is None, -c.criterion))
+        lesser = [key(c) for c in tried[RIVALS:] if c.score is not None]
+        short |= self._trials([c for c in scratch if key(c) not in lesser], 0, len(self.splits), half)
         self._put_in_order(heads, ahead, short)
         through, folds = self._through(candidates)
         full = self._trials(through, 1, folds, deadline)
@@ -83,6 +88,9 @@ class Race(Course):
         self.decisions.append(cut("Full descents", still, transfers(second), full.values()))
         results = {key(c): replace(c, outcome="skipped", reason=PASSED_OVER) for c in candidates}
         results |= {key(c): replace(c, outcome=outcome(c, "dropped")) for c in first}
+        results |= {
+            one: replace(results[one], outcome="dropped", reason="other baselines did better") for one in lesser
+        }
         results |= {key(c): self._settled(c) for c in second}
         return sorted(results.values(), key=standing)
 
