@@ -16,13 +16,14 @@ from regraft.contributing import fewer, measured
 from regraft.core.errors import UserError
 from regraft.core.progress import Reporter
 from regraft.data.dataset import whole
-from regraft.ensemble import together
+from regraft.ensemble import SideBySide, together
 from regraft.evaluation import predict
 from regraft.finishing import Finish
 from regraft.finishing import team as joined
 from regraft.model import Model
 from regraft.opening import single
 from regraft.prediction import adapted
+from regraft.preprocessing._several import Several
 from regraft.preprocessing.images import Images
 from regraft.racing import Race
 from regraft.runs import Clock, Journal
@@ -254,3 +255,29 @@ def test_what_members_and_their_sources_contribute_is_told_without_training_anyt
     wanted = np.mean([task.utility(each, toy.holdout.labels) for each in alone])
     assert rows[2]["without"] == pytest.approx(wanted)
     assert rows[2]["gain"]["mean"] == pytest.approx(ours.utility.mean() - wanted)
+
+
+@dataclass(frozen=True)
+class Placed(Images):
+    """Like `Images`, from a place of its own, as a tokenizer is."""
+
+    place: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{super().key}-{self.place}"
+
+
+def test_saved_parts_that_read_from_places_of_their_own_read_what_the_team_reads(toy, bench):
+    """The team reads one array for all, and its parts, loaded, would each look for one of their own."""
+    trained = _team(toy, bench)
+    trained.train(THREE, 2, 1)
+    model, backbone = artifacts.load(bench.journal.path("finish-three-0"))
+    wanted = predict(trained.load("three", 0), toy.holdout, trained.source.backbone.preprocess, model.task, Runtime())
+    apart = Several(tuple(Placed(size=8, place=str(i)) for i in range(3)))
+    model.backbone = SideBySide([one.backbone for one, _ in model.members], apart)
+    stale = replace(toy.holdout, arrays=np.concatenate([toy.holdout.arrays.reshape(len(toy.holdout), -1)] * 3, 1))
+    found = predict(model, stale, apart, model.task, Runtime())
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert len(apart._sizes) == 3
+    assert len(backbone.preprocess._sizes) == 1

@@ -23,6 +23,7 @@ from regraft.ensemble import SideBySide, Together, together
 from regraft.evaluation import evaluation, predict
 from regraft.methods._base import Method
 from regraft.model import Model, Problem
+from regraft.preprocessing._several import Several
 from regraft.sources import Source
 from regraft.training import Engine, run
 
@@ -142,6 +143,14 @@ class Team(Finish):
 
     parts: tuple[Part, ...] = ()
 
+    def load(self, method: str, seed: int) -> Model:
+        """See `Finish.load`. It reads what the team reads, of which saved parts have copies in places of their own."""
+        model = super().load(method, seed)
+        networks, preprocess = [one.backbone for one, _ in model.members], self.source.backbone.preprocess
+        assert isinstance(preprocess, Several)
+        model.backbone = SideBySide(networks, preprocess)
+        return model
+
     def learned(self, method: str, steps: int, rows: np.ndarray, purpose: tuple[str | int, ...]) -> Model:
         """See `Finish.learned`."""
         models = [
@@ -172,7 +181,7 @@ def team(uri: str, parts: Sequence[Part]) -> Team:
     network = SideBySide([source.model.backbone for source in sources], backbone.preprocess)
     cost = sum(source.cost[0] for source in sources), sum(source.cost[1] for source in sources)
     model = Model(network, nn.Identity(), ())
-    alike = len({repr(source.backbone.preprocess) for source in sources}) == 1
+    alike = len({source.backbone.preprocess.key for source in sources}) == 1
     data = first.train_data if alike else first.bench.dataset(first.train_data.examples, backbone.preprocess)
     whole = replace(first.source, uri=uri, backbone=backbone, model=model, domain=None, cost=cost)
     return Team(whole, data, first.unlabeled, first.bench, parts=tuple(numbered))

@@ -16,7 +16,7 @@ from regraft.preprocessing._base import Preprocess
 class Several(Preprocess):
     """The decoded arrays of each of ``members``, which are of one kind, in a row; `inputs` makes inputs of them.
 
-    Arrays that networks read alike are there once.
+    Arrays that several networks read (those of one ``key``) are there once.
     """
 
     members: tuple[Preprocess, ...]
@@ -54,9 +54,9 @@ class Several(Preprocess):
         """The inputs (B, ...) of the network number ``member``, of what `tensor` gave (B, E)."""
         wanted, place = self.members[member], 0
         for each, size in zip(self._unlike, self._sizes, strict=True):
-            if each == wanted:
+            if each.key == wanted.key:
                 part = rows[:, place : place + size].cpu().numpy().astype(each.dtype, copy=False)
-                return each.tensor(part.reshape(-1, *each.shape)).to(rows.device)
+                return wanted.tensor(part.reshape(-1, *each.shape)).to(rows.device)
             place += size
         raise AssertionError("every member has a part")
 
@@ -68,7 +68,7 @@ class Several(Preprocess):
 
     @property
     def _unlike(self) -> list[Preprocess]:
-        return [each for place, each in enumerate(self.members) if each not in self.members[:place]]
+        return list({each.key: each for each in self.members}.values())
 
     @property
     def _sizes(self) -> list[int]:
