@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regraft.core.records import Evaluation
-from regraft.keeping import by_label, ruined
+from regraft.keeping import by_label, ruined, ships
 from regraft.tasks.classification import Classification
 
 CLASSES = ("ant", "bee", "cow")
@@ -55,3 +55,13 @@ def test_a_class_that_nobody_has_is_left_out_and_clusters_count_as_one():
     assert [row["label"] for row in alone] == ["ant", "cow"]
     assert ruined(alone, 0.95) == " It is worse on 1 of 2 classes: cow (75.0 points)."
     assert together[1]["gain"]["low"] < alone[1]["gain"]["low"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "gain", "of_model", "kept"),
+    [("helps", 0.1, "helps", True), ("helps", 0.1, "hurts", False), ("hurts", -0.1, "undecided", False),
+     ("undecided", 0.01, "", True), ("undecided", -0.01, "", False), ("undecided", 0.02, "hurts", False),
+     ("undecided", 0.0, "undecided", True)],
+)  # fmt: skip
+def test_what_is_unproven_and_behind_is_not_kept(outcome, gain, of_model, kept):
+    assert ships(outcome, gain, of_model) is kept

@@ -80,14 +80,15 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     """The verdict and the figures behind it."""
     level, against = verdict.gain.level, BASELINES[theirs.method].against
     labels, of_model = by_label(ours, theirs, level), _of_model(ours, theirs, level)
-    helped = "hurts" not in (verdict.outcome, of_model.get("model_verdict"))  # either is reason enough not to ship it
+    helped = ships(verdict.outcome, verdict.gain.mean, of_model.get("model_verdict", ""))
+    behind = not helped and "hurts" not in (verdict.outcome, of_model.get("model_verdict"))
     only_this = f" {of_model['model_sentence']}" if verdict.outcome != "hurts" and not helped else ""
     sentence = f"{verdict.sentence}{ruined(labels, level)}{only_this}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {
         "verdict": verdict.outcome,
         "task": catalog.name_of(type(ours.task)),
-        "sentence": sentence if helped else f"{sentence} The model {against} is kept.",
+        "sentence": sentence if helped else f"{sentence} The model {against} is kept{', which did better' * behind}.",
         "gain": to_plain(verdict.gain),
         "tests": verdict.tests,
         **of_model,
@@ -105,6 +106,14 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
         "citations": {n: _reference(n) for judged in (ours, theirs) for n in judged.methods},
         "precision_check": _agreement(ours),
     }
+
+
+def ships(outcome: str, gain: float, of_model: str) -> bool:
+    """Whether the transfer is kept: not if it is surely worse by either question, nor if it is unproven and behind.
+
+    Then the model that it was compared with is kept, which is simpler.
+    """
+    return "hurts" not in (outcome, of_model) and not (outcome == "undecided" and gain < 0)
 
 
 def _of_model(ours: Judged, theirs: Judged, level: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def questions(folder: Folder) -> Table | None:
          Cell(_ANSWERS[said]))
         for what, when, gain, said in asked
     )  # fmt: skip
-    kept = f"If either is surely worse, the model {result.rival.against} is kept."
+    kept = f"If either is surely worse, or the first is open and below zero, the model {result.rival.against} is kept."
     caption = f"The first question makes the verdict. {kept}"
     return Table(caption, ("Question", "", f"Gain, {gauge.unit}", "Answer"), rows, frozenset({2}))
 
