@@ -35,7 +35,9 @@ SEEN = 200
 """Examples by which heads on remembered features are compared, where there are so many."""
 RIVALS = 2
 """Baselines that go on after the first fold."""
-SHARE = 0.1
+LIGHT = 0.1
+"""Relative cost up to which a method is as good as free: it descends on remembered features."""
+SHARE = 0.05
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
 LEAD, JOINT = "fine_tune", "joint"
 """The method that sources are told apart by, and the one that learns from their data too."""
@@ -220,7 +222,8 @@ def leads(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def needed(first: Sequence[Candidate], asked: Sequence[str]) -> list[Candidate]:
     """Who of the ``first`` source's candidates surely descends in full: all where methods were ``asked`` for."""
-    usual = [c for c in first if descends(c) and (c.method in PREFERRED or c in leads(first))]
+    light = [c for c in first if catalog.find("methods", c.method).cost <= LIGHT]
+    usual = [c for c in first if descends(c) and (c.method in PREFERRED or c in light or c in leads(first))]
     every = [c for c in first if descends(c)] if asked else usual
     return sorted(every, key=lambda c: PREFERRED.index(c.method) if c.method in PREFERRED else len(PREFERRED))
 
