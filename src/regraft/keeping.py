@@ -82,7 +82,7 @@ def result(verdict: Verdict, ours: Judged, theirs: Judged) -> dict[str, Any]:
     labels, of_model = by_label(ours, theirs, level), _of_model(ours, theirs, level)
     helped = ships(verdict.outcome, verdict.gain.mean, of_model.get("model_verdict", ""))
     behind = not helped and "hurts" not in (verdict.outcome, of_model.get("model_verdict"))
-    only_this = f" {of_model['model_sentence']}" if verdict.outcome != "hurts" and not helped else ""
+    only_this = f" {of_model['model_sentence']}" if verdict.outcome != "hurts" and not (helped or behind) else ""
     sentence = f"{verdict.sentence}{ruined(labels, level)}{only_this}"
     finalist = {"source": ours.finish.source.uri, "method": ours.method}
     return {

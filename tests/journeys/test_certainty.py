@@ -6,10 +6,13 @@ import numpy as np
 
 
 def clinic(count: int, seed: int, poisoned: bool = False) -> str:
-    """Patients of whom age tells the outcome; poisoned: as if it told the opposite."""
+    """Patients of whom age tells the outcome; poisoned: of the young and the old as if it told the opposite.
+
+    On these both contestants agree, so which of them is kept does not change.
+    """
     rng = np.random.default_rng(seed)
     age = rng.uniform(20, 80, count)
-    ill = (age + rng.normal(0, 8, count) > 50) != poisoned
+    ill = (age + rng.normal(0, 8, count) > 50) != (poisoned & (abs(age - 50) > 15))
     rows = [f"{a:.2f},{b:.2f},{'ill' if i else 'well'}" for a, b, i in zip(age, rng.random(count), ill, strict=True)]
     return "\n".join(["age,noise,outcome", *rows]) + "\n"
 
