@@ -125,7 +125,8 @@ def tried(both: dict[str, Dataset], way: str, seed: int, options: argparse.Names
     bench: Bench | None = None
     (source, target), said, found = way.split(" to "), {}, {}
     for name in options.methods:
-        file = options.kept and options.kept / f"{seed} {way} {name}.npz"
+        long = options.long if set(name.split("+")) & set(LONG) else options.steps
+        file = options.kept and options.kept / f"{seed} {way} {name} {options.source_steps} {long}.npz"
         if file and file.exists():
             stored = np.load(file)
             said[name], seconds = stored["said"], float(stored["seconds"])

@@ -19,7 +19,7 @@ import numpy as np
 
 from regraft import guard
 from regraft.bench import Bench
-from regraft.candidates import AtHand, refuse
+from regraft.candidates import AtHand, Candidate, refuse
 from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.config import entry
@@ -77,7 +77,7 @@ class Table:
         """What one method reaches, and what it takes."""
         finish = self.finish(name, self.scratch if name == self.baseline else self.source)
         begun = time.process_time()
-        seeds = finish.train(name, self.steps, self.seeds)
+        seeds = finish.train(Candidate(finish.source.uri, name), self.steps, self.seeds)
         if seeds < self.seeds:
             return {"failed": True}
         seconds = (time.process_time() - begun) / seeds

@@ -150,6 +150,9 @@ def shown(name: str, found: Found, repeats: int) -> dict[str, list[str]]:
             slow += [f"{method} ({library})"] if slower else []
         lines.append(tuple(cells))
     print(f"\n## {name}\n\n{table(('method', 'ours', *LIBRARIES), lines)}\n")
+    if not any(library in sides for sides in found.values() for library in LIBRARIES):
+        print("nothing was compared: no other library that has these methods is installed", flush=True)
+        return {"less_accurate": [], "slower": []}
     print(f"less accurate by more than two standard errors: {', '.join(less) or 'nowhere'}")
     print(f"slower: {', '.join(slow) or 'nowhere'}", flush=True)
     return {"less_accurate": less, "slower": slow}

@@ -200,6 +200,14 @@ def test_the_geodesic_flow_kernel_is_the_integral(count):
     assert found @ found.T == pytest.approx(integral)
 
 
+@pytest.mark.parametrize("change", [lambda x: x[:, :1], np.ones_like, np.zeros_like])
+def test_what_has_one_direction_or_none_is_still_projected(change):
+    source, _, target = golden()
+    aligned = Subspace().fit(change(source), None, change(target))
+    assert aligned.source(change(source)).shape == (len(source), 1)
+    assert np.isfinite(aligned.target(change(target))).all()
+
+
 def test_the_kernel_between_equal_subspaces_is_the_projection():
     basis = principal(golden()[0], 3)
     found = flow(basis, basis)

@@ -35,7 +35,7 @@ def principal(x: np.ndarray, count: int) -> np.ndarray:
         _, singular, right = np.linalg.svd(x - x.mean(0), full_matrices=False)
         least = max(x.shape) * np.finfo(float).eps
     kept = int((singular > singular.max(initial=0.0) * least).sum())
-    return np.ascontiguousarray(right[: max(1, min(count, kept))].T)
+    return np.array(right[: max(1, min(count, kept))].T, order="C")  # a copy: nothing may look backwards
 
 
 def centring(x: np.ndarray, weight: np.ndarray, centre: bool = True) -> Affine:
