@@ -92,7 +92,8 @@ def describe_worth(found: Sequence[Worth], gauge: Gauge, level: float = 0.95) ->
     most = found[-1].labels
     inside = [one for one in found if one.equals is not None]
     if not inside:
-        return f"A model from scratch would need more than {most} {gauge.per} to do what the transfer does with any."
+        per = gauge.per.replace("labels", "label", 1) if found[0].labels == 1 else gauge.per
+        return f"With {found[0].labels} {per} the transfer does more than a model from scratch with {most}."
     one = inside[-1]
     ends = f"{_number(one.low, most)} to {_number(one.high, most)}"
     return (
