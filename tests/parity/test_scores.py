@@ -399,7 +399,7 @@ def test_parc_against_scipy_where_equal_labels_tie():
     x, labels = golden().features, one_hot(golden().labels)
     pairs = np.triu_indices(60, 1)
     ours, theirs = (1 - np.corrcoef(rows)[pairs] for rows in ((x - x.mean(0)) / x.std(0), labels))
-    assert 100 * spearmanr(ours, theirs)[0] == pytest.approx(50.7953, abs=0.5)  # which ties it breaks, processors differ in
+    assert 100 * spearmanr(ours, theirs)[0] == pytest.approx(50.7953, abs=0.5)  # by processor other ties are broken
     expected = spearmanr(ours, theirs.round(9))[0]
     assert expected == pytest.approx(0.551377, abs=1e-6)
     assert Parc(components=None)(golden()) == pytest.approx(expected)
