@@ -268,16 +268,21 @@ class Placed(Images):
         return f"{super().key}-{self.place}"
 
 
-def test_saved_parts_that_read_from_places_of_their_own_read_what_the_team_reads(toy, bench):
-    """The team reads one array for all, and its parts, loaded, would each look for one of their own."""
+def test_saved_parts_that_read_from_places_of_their_own_read_what_the_team_reads(toy, bench, monkeypatch):
+    """The team decodes once for all; its parts, loaded, would each look for columns of their own."""
     trained = _team(toy, bench)
     trained.train(THREE, 2, 1)
-    model, backbone = artifacts.load(bench.journal.path("finish-three-0"))
-    wanted = predict(trained.load("three", 0), toy.holdout, trained.source.backbone.preprocess, model.task, Runtime())
-    apart = Several(tuple(Placed(size=8, place=str(i)) for i in range(3)))
-    model.backbone = SideBySide([one.backbone for one, _ in model.members], apart)
-    stale = replace(toy.holdout, arrays=np.concatenate([toy.holdout.arrays.reshape(len(toy.holdout), -1)] * 3, 1))
-    found = predict(model, stale, apart, model.task, Runtime())
+    wanted = trained.measure("three", 1, toy.holdout).outputs[0]
+    load = artifacts.load
+
+    def placed(folder):
+        model, backbone = load(folder)
+        if model.members:
+            apart = Several(tuple(Placed(size=8, place=str(i)) for i in range(3)))
+            model.backbone = SideBySide([one.backbone for one, _ in model.members], apart)
+        return model, backbone
+
+    monkeypatch.setattr(artifacts, "load", placed)
+    preprocess, task = trained.source.backbone.preprocess, trained.problem(0).task
+    found = predict(trained.load("three", 0), toy.holdout, preprocess, task, Runtime(threads=1))
     np.testing.assert_allclose(found, wanted, atol=1e-6)
-    assert len(apart._sizes) == 3
-    assert len(backbone.preprocess._sizes) == 1

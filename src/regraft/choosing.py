@@ -52,7 +52,7 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
     return (
         f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
         f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
-        f"comes first, then the source that the first rung is for, so {chosen.method} from {chosen.source} was taken."
+        f"comes first, then the source with more votes, so {chosen.method} from {chosen.source} was taken."
     )
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from regraft.candidates import Candidate, clearly_better, difference
 from regraft.choosing import able, alone
-from regraft.core import catalog
-from regraft.course import descends
+from regraft.course import cost, descends
 from regraft.decisions import combined
 from regraft.racing import JOINT, LEAD, Race
 from regraft.tasks._choice import task_for
@@ -77,8 +76,9 @@ def rival(race: Race, baseline: Candidate, ensemble: Candidate) -> Candidate:
 
     Half of the time is for more of them, which answer together, the other half for longer descents.
     """
-    costs = [float(catalog.find("methods", one.method).cost) for one in ensemble.members if descends(one)]
-    times = max(1.0, sum(costs))  # that of a network from scratch is one
+    times = max(
+        1.0, sum(cost(one) for one in ensemble.members if descends(one))
+    )  # that of a network from scratch is one
     many = max(1, int(times) // 2)
     longer = replace(baseline, times=math.ceil(times / many - 1e-9))
     if many == 1:

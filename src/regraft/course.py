@@ -157,6 +157,11 @@ def descends(candidate: Candidate) -> bool:
     return bool(entry("methods", candidate.method).descends)
 
 
+def cost(candidate: Candidate) -> float:
+    """What a step of its method costs, beside one of plain training."""
+    return float(catalog.find("methods", candidate.method).cost)
+
+
 def key(candidate: Candidate) -> Key:
     """What trials are kept by."""
     return candidate.source, candidate.method

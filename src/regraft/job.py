@@ -11,10 +11,9 @@ from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
 from regraft.choosing import able, compared, finalists, shown, why
 from regraft.combining import with_ensembles
-from regraft.core import catalog
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
-from regraft.course import descends
+from regraft.course import cost, descends
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.decisions import finished, planned
@@ -200,7 +199,7 @@ class Job:
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
         asked, first = self.wanted.methods, leads(candidates)
         each = [needed([c for c in candidates if c.source == lead.source], asked) for lead in first]
-        weights = [[float(catalog.find("methods", c.method).cost) for c in of] for of in (first, *each)]
+        weights = [list(map(cost, of)) for of in (first, *each)]
         through = [*max(weights[1:], key=sum, default=[]), *weights[0][1:2]]
         slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
         least = min(s.cost[0] for s in entrants.baselines)

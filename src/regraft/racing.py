@@ -20,10 +20,9 @@ from regraft.candidates import (
     told,
     transfers,
 )
-from regraft.core import catalog
 from regraft.core.config import entry
 from regraft.core.records import PASSED_OVER
-from regraft.course import SHORT, Course, descends, key
+from regraft.course import SHORT, Course, cost, descends, key
 from regraft.data.dataset import Dataset
 from regraft.decisions import cut, sources
 from regraft.pacing import Key
@@ -133,8 +132,7 @@ class Race(Course):
 
     def _worth(self, candidate: Candidate) -> float:
         """What a full descent costs, as far as that is known before any."""
-        cost = float(catalog.find("methods", candidate.method).cost)
-        return self.steps(candidate) * cost * self._cost(self.sources[candidate.source])
+        return self.steps(candidate) * cost(candidate) * self._cost(self.sources[candidate.source])
 
     def _settled(self, candidate: Candidate) -> Candidate:
         """A candidate of the second rung with its outcome: only those that were not ended early are kept."""
@@ -222,7 +220,7 @@ def leads(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def needed(first: Sequence[Candidate], asked: Sequence[str]) -> list[Candidate]:
     """Who of the ``first`` source's candidates surely descends in full: all where methods were ``asked`` for."""
-    light = [c for c in first if catalog.find("methods", c.method).cost <= LIGHT]
+    light = [c for c in first if cost(c) <= LIGHT]
     usual = [c for c in first if descends(c) and (c.method in PREFERRED or c in light or c in leads(first))]
     every = [c for c in first if descends(c)] if asked else usual
     return sorted(every, key=lambda c: PREFERRED.index(c.method) if c.method in PREFERRED else len(PREFERRED))
