@@ -5,12 +5,32 @@ import os
 import platform
 import statistics
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from regraft.core import catalog
+from regraft.core.errors import UserError
+
+
+def existing(given: str) -> Path:
+    """A file or folder that is asked for on the command line."""
+    if not Path(given).exists():
+        raise ArgumentTypeError(f"there is no file or folder {given}")
+    return Path(given)
+
+
+def method(given: str) -> str:
+    """A method that is asked for on the command line."""
+    try:
+        catalog.find("methods", given)
+    except UserError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return given
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from _measuring import machine, table, write
+from _measuring import existing, machine, table, write
 from torch import nn
 
 from regraft.augment import Augment
@@ -145,7 +145,7 @@ def tried(both: dict[str, Dataset], way: str, seed: int, options: argparse.Names
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Domain adaptation on digits, both ways.")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=existing)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--steps", type=int, default=300, help="of each method")

@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from _measuring import machine, write
+from _measuring import existing, machine, write
 from scipy.io import loadmat
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
@@ -213,11 +213,14 @@ def line(row: Row, found: Mapping[str, Any]) -> str:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("part", choices=("objects", "matrices"))
-    asked.add_argument("files", type=Path, nargs="*")
+    asked.add_argument("files", type=existing, nargs="+")
     asked.add_argument("--only", nargs="*", default=[])
     asked.add_argument("--out", type=Path)
     asked.add_argument("--threads", type=int, default=1)
     options = asked.parse_args()
+    names = [row.name for row in ROWS[options.part]]
+    if unknown := set(options.only) - set(names):
+        asked.error(f"no row is called {sorted(unknown)[0]!r}; there are {', '.join(names)}")
     torch.set_num_threads(options.threads)
     print(machine())
     write(options.out, measured(options.part, options.files, options.only))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _measuring import method
 
 from regraft import guard
 from regraft.bench import Bench
@@ -58,16 +59,16 @@ class Table:
         )
         self.baseline = "scratch" if shots else "source_only"
 
-    def methods(self, wanted: Sequence[str]) -> list[str]:
-        """Those that fit, by name."""
-        found = []
-        for name in wanted or catalog.names("methods"):
+    def methods(self, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Those that fit, by name, and why each other one does not."""
+        found, unfit = [self.baseline], dict[str, str]()
+        for name in wanted or [n for n in catalog.names("methods") if n not in BASELINES]:
             try:
                 refuse([name], AtHand(True, True, blind=not self.shots), self.train.examples.labelling)
-            except UserError:
-                continue
-            found.append(name)
-        return [self.baseline, *(n for n in found if n not in BASELINES)]
+                found.append(name)
+            except UserError as error:
+                unfit[name] = str(error)
+        return found, unfit
 
     def finish(self, name: str, source: Source) -> Finish:
         """The training of one method."""
@@ -88,8 +89,9 @@ class Table:
 
     def shown(self, wanted: Sequence[str]) -> str:
         """The table as Markdown."""
+        methods, unfit = self.methods(wanted)
         rows = {
-            name: self.bench.journal.once(f"row-{name}", lambda n=name: self.row(n)) for name in self.methods(wanted)
+            name: self.bench.journal.once(f"row-{name}-{self.seeds}", lambda n=name: self.row(n)) for name in methods
         }
         rules = () if self.shots else SELECTORS
         head = ("method", "accuracy", f"gain over {BASELINES[self.baseline].name}", "verdict", "processor s", *rules)
@@ -105,6 +107,7 @@ class Table:
             cells += [f"{rows[name]['rules'][rule]:.3f}" for rule in rules]
             lines.append(f"| {' | '.join(cells)} |")
         lines += [f"| {name} | broke down |" for name, row in rows.items() if "utility" not in row]
+        lines += ["", *(f"{name}: {reason}" for name, reason in unfit.items())]
         return "\n".join(lines)
 
 
@@ -115,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[5, 0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--methods", nargs="*", default=[])
+    parser.add_argument("--methods", type=method, nargs="*", default=[])
     options = parser.parse_args(arguments)
     for shots in options.shots:
         print(f"\n{shots} labels per class, {options.seeds} seeds, {options.steps} steps\n", flush=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _measuring import Took, machine, median, table, timed, write
+from _measuring import Took, existing, machine, median, table, timed, write
 from PIL import Image
 
 from regraft.backbones._base import Network
@@ -99,8 +99,8 @@ def rows(found: dict[str, Any], count: int) -> list[tuple[str, ...]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Feature extraction against the machine's limit.")
-    parser.add_argument("images", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("images", type=existing)
+    parser.add_argument("weights", type=existing)
     parser.add_argument("--size", type=int, nargs="+", default=[128, 224])
     parser.add_argument("--count", type=int, default=0, help="pictures, spread over the classes; 0 for all")
     parser.add_argument("--precision", default="auto", help="fp32, bf16, or auto: the faster one")

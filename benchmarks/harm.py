@@ -8,8 +8,8 @@ not the run's own holdout but a large independent sample of the same distributio
 shipped, and those of scratch, are compared on it by `regraft.judge`, and `hurts` counts as harm.
 """
 
+import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from itertools import product
@@ -144,4 +144,6 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else len(CONDITIONS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=int, nargs="?", default=len(CONDITIONS), help="how many, of all conditions")
+    main(parser.parse_args().runs)

@@ -14,11 +14,11 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from _measuring import existing
 from torch import nn
 
 from regraft import training
@@ -162,7 +162,7 @@ def shown(values: Sequence[float]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the file does not have yet, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=existing)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--methods", nargs="+", default=[*METHODS, *ALONE])

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from _measuring import method
 from torch import nn
 
 from regraft import training
@@ -96,5 +97,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--methods", nargs="+", default=["osbp"])
+    parser.add_argument("--methods", type=method, nargs="+", default=["osbp"])
     main(parser.parse_args())

@@ -48,7 +48,7 @@ import numpy as np
 import torch
 from _closed_peers import Contest, Side, closed, drawn, lengths, part
 from _deep_peers import Bench, deep
-from _measuring import machine, table, write
+from _measuring import existing, machine, table, write
 from alignments import Pair, matrices
 from threadpoolctl import threadpool_limits
 
@@ -174,7 +174,7 @@ def plain(found: Found) -> dict[str, Any]:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("pairs", type=Path, nargs="*")
+    asked.add_argument("pairs", type=existing, nargs="*")
     asked.add_argument("--only", nargs="*", default=[])
     asked.add_argument("--out", type=Path)
     for name, value in (("rows", 10_000), ("width", 256), ("seeds", 3), ("repeats", 1), ("epochs", 5), ("threads", 1)):

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _measuring import machine
+from _measuring import existing, machine, method
 from alignments import Pair, prepared
 from sklearn.feature_extraction.text import CountVectorizer
 from torch import nn
@@ -161,9 +161,9 @@ def rows(wanted: Sequence[str]) -> list[tuple[str, str, str]]:
     """Family, name and start of each line of the table."""
     found = [("baseline", name, start) for start in STARTS for name in ("source_only", "target only")]
     for name in filter(fits, wanted or catalog.names("methods")):
-        method = catalog.find("methods", name)
-        closed, family = issubclass(method, AlignedFeatures), method.__module__.split(".")[-2]
-        found.append(("alignment" if closed else family, name, STARTS[method().descends]))
+        kind = catalog.find("methods", name)
+        closed, family = issubclass(kind, AlignedFeatures), kind.__module__.split(".")[-2]
+        found.append(("alignment" if closed else family, name, STARTS[kind().descends]))
     order = ("baseline", "instance", "alignment", "feature")
     return sorted(found, key=lambda row: (order.index(row[0]) if row[0] in order else len(order), row))
 
@@ -220,9 +220,9 @@ def shown(pairs: Sequence[str], options: argparse.Namespace, done: dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("files", type=existing, nargs="+")
     parser.add_argument("--encoder", default="", help="a network of text, such as hf:FOLDER")
-    parser.add_argument("--methods", nargs="*", default=[])
+    parser.add_argument("--methods", type=method, nargs="*", default=[])
     for name, value in (("--steps", 200), ("--seeds", 3), ("--threads", 1)):
         parser.add_argument(name, type=int, default=value)
     parser.add_argument("--pairs", nargs="*", default=[], help="only these, such as imdb>yelp")

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from _measuring import existing
 
 from regraft import artifacts
 from regraft.bench import Bench
@@ -107,8 +108,8 @@ def main(given: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--sources", type=Path, nargs="+", default=[])
+    parser.add_argument("files", type=existing, nargs="+")
+    parser.add_argument("--sources", type=existing, nargs="+", default=[])
     parser.add_argument("--label", default="label")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--shots", type=int, default=10)

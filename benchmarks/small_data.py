@@ -7,7 +7,7 @@ Under the null the halves are alike, so the true gain is zero by symmetry. Else 
 gain is measured on large samples. `naive` takes examples and rows for independent.
 """
 
-import sys
+import argparse
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,4 +112,6 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", type=int, nargs="?", default=500, help="for each line of the table")
+    main(parser.parse_args().trials)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
-from _measuring import Took, machine, median, table, timed, write
+from _measuring import Took, existing, machine, median, table, timed, write
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
@@ -211,8 +211,8 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Regraft against the textbook loops.")
-    parser.add_argument("images", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("images", type=existing)
+    parser.add_argument("weights", type=existing)
     parser.add_argument("--part", nargs="+", choices=("frozen", "tune"), default=["frozen", "tune"])
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--shots", type=int, default=20, help="labels per class to train on")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _measuring import table, write
+from _measuring import existing, table, write
 from scipy import stats
 from torch import nn
 
@@ -51,7 +51,7 @@ def accuracy(way: tuple[str, str], pretrained: bool, train: Examples, test: Exam
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("train", "test", "vectors", "--out"):
-        asked.add_argument(name, type=Path)
+        asked.add_argument(name, type=Path if name == "--out" else existing)
     for name, value in (("--shots", 16), ("--steps", 60), ("--seeds", 5)):
         asked.add_argument(name, type=int, default=value)
     options = asked.parse_args()

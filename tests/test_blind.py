@@ -83,7 +83,7 @@ def test_what_works_through_batch_normalisation_is_left_out_where_there_is_none(
 
 
 def test_asking_for_labels_only_is_refused_at_once():
-    with pytest.raises(UserError, match="fine_tune: it learns from labels of the target, and there are none"):
+    with pytest.raises(UserError, match="fine_tune: it learns from labels, and there are none"):
         refuse(["fine_tune"], AtHand(True, False, blind=True))
     refuse(["fine_tune", "adabn"], AtHand(True, False, blind=True))
 

@@ -1,9 +1,14 @@
-"""What a finished run says of its ranking."""
+"""What a finished run says of its ranking, and what speaks against its comparison."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
+from regraft import lessons
 from regraft.candidates import Candidate
 from regraft.lessons import agreements
+from regraft.tasks.classification import Classification
 
 
 def row(source: str, rank: int, knn: float, **beside: float) -> dict:
@@ -24,3 +29,34 @@ def test_each_score_is_held_against_the_race():
     assert found["flat"] == {"tau": None, "regret": pytest.approx(0.9 - 2.3 / 3)}
     assert list(found)[-1] == "flat"
     assert agreements(ranking[:1], raced) == {}
+
+
+class Learner:
+    """A rival that has the ``right`` first of ten examples of its own right."""
+
+    def __init__(self, right: int) -> None:
+        self.right, self.train_data = right, SimpleNamespace(labels=np.zeros(10, dtype=int))
+        preprocess = SimpleNamespace(preprocess=None)
+        self.source = SimpleNamespace(backbone=preprocess, inference=None)
+
+    def problem(self, seed: int) -> SimpleNamespace:
+        return SimpleNamespace(task=Classification(classes=("a", "b")))
+
+    def load(self, method: str, seed: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize(("right", "said"), [(7, "only 70% of the examples right"), (8, "")])
+def test_a_rival_that_has_not_learned_its_own_examples_is_told(monkeypatch, right, said):
+    answers = np.eye(2)[np.repeat([0, 1], [right, 10 - right])]
+    monkeypatch.setattr(lessons, "predict", lambda *_: answers)
+    found = lessons.caution([], Candidate("s", "fine_tune"), Learner(right), "scratch")
+    assert said in found if said else found == ""
+
+
+@pytest.mark.parametrize(("score", "said"), [(0.7, "better than all that was raced"), (0.8, "")])
+def test_a_selector_that_likes_the_source_better_is_told(score, said):
+    source = Candidate("s", "source_only", score=0.75, outcome="baseline")
+    chosen = Candidate("s", "shot", score=score)
+    found = lessons.caution([source, chosen], chosen, Learner(10), "source_only")
+    assert said in found if said else found == ""

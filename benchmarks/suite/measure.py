@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--logme", type=Path, help="LogME.py of the authors' published code")
     given = parser.parse_args()
+    if not given.data.is_dir():
+        parser.error(f"there is no folder {given.data}")
     given.data, given.out = given.data.resolve(), given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
     conditions = {"commit": commit(), "seeds": given.seeds, "when": time.strftime("%Y-%m-%d")}

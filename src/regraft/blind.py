@@ -127,7 +127,10 @@ def unnamed(
         if not missing:
             return
         lacking.append(f"{uri} does not name the class {missing[0]!r}")
-    raise UserError(f"{'; '.join(lacking)}: without labels only names tell what is what; rename its classes")
+    raise UserError(
+        f"{'; '.join(lacking)}: without labels only names tell what is what; rename its "
+        "classes if it has that one under another name, else take a source that knows it"
+    )
 
 
 def check(select: str) -> None:

@@ -22,7 +22,7 @@ HOPELESS = 3.0
 """Standard errors behind the best from which a candidate's further full descents are saved."""
 ENOUGH = 20
 """Examples from which such a standard error is believed."""
-_NONE_FITS, _SIGHTED = "no method fits what is at hand", "it learns from labels of the target, and there are none"
+_NONE_FITS, _SIGHTED = "no method fits what is at hand", "it learns from labels, and there are none; shot needs none"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Candidate:
     method do elsewhere: this decides. ``first``: the score in the first rung, of short descents. ``seconds``: what all
     its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``kept`` (reached the last
     rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``. ``outputs`` (N, K): what it made
-    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer together as this one.
+    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer as this one.
     """
 
     source: str

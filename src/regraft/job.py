@@ -106,7 +106,8 @@ class Job:
         ours, theirs = (self.judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
         verdict = keeping.compared(ours, theirs, self.wanted.level)
         said = guard.describe(verdict, ours.task.gauge, BASELINES[pair[1][1].method].against)
-        verdict = replace(verdict, sentence=said + self.added.pop("about", ""))
+        about = self.added.pop("about", "") or lessons.caution(raced, pair[0][1], theirs.finish, theirs.method)
+        verdict = replace(verdict, sentence=said + about)
         found = keeping.result(verdict, ours, theirs)
         kept, made = (ours, pair[0]) if found["shipped"] == "transfer" else (theirs, pair[1])
         sure = self._certain(race, made)
@@ -122,8 +123,7 @@ class Job:
             "data": {**self.data.facts, "protocol": f"{self.data.facts['protocol']}; {scratch}"},
             "budget": self.bench.clock.budget,
             "effects": {} if self.data.blind else lessons.effects(raced),
-            "ranking_agreement": lessons.agreement(race.place, raced),
-            "score_agreement": lessons.agreements(facts["ranking"], raced),
+            **lessons.foretold(race.place, facts["ranking"], raced),
             "forgetting": lessons.forgetting(ours.finish, ours.method, facts["seeds"], self.wanted.level),
             "hindsight": self._hindsight(race, raced) if isinstance(race, BlindRace) else {},
             "contributions": self.bench.journal.once("contributions", partial(self._contributions, trained, ours)),

@@ -13,6 +13,7 @@ from regraft.core import catalog
 from regraft.core.config import to_plain
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.gauge import Gauge
+from regraft.core.labels import Labels
 from regraft.core.records import Evaluation
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
@@ -30,6 +31,8 @@ FEWEST_NUMBERS = 5
 """Labels in all at which the curve starts where they are numbers."""
 POINTS = (1, 2, 5, 10, 20, 50, 100, 200)
 """Labels per class at which the curve is measured, as far as there are labels."""
+LEARNED = 0.8
+"""Share of its own examples that a model from scratch has right, if it had steps enough."""
 _SOURCE_EXAMPLES = 1000
 
 
@@ -47,6 +50,13 @@ def effects(raced: Sequence[Candidate]) -> dict[str, dict[str, float]]:
             error = float(np.hypot(c.error or 0.0, scratch.error or 0.0))
             found[c.source] = {"effect": (c.first or 0.0) - (scratch.first or 0.0), "error": error}
     return found
+
+
+def foretold(
+    place: Mapping[str, int], ranking: Sequence[Mapping[str, Any]], raced: Sequence[Candidate]
+) -> dict[str, Any]:
+    """How well the order ``place`` of the sources, and each score of the ``ranking``, foretold the race."""
+    return {"ranking_agreement": agreement(place, raced), "score_agreement": agreements(ranking, raced)}
 
 
 def agreement(place: Mapping[str, int], raced: Sequence[Candidate]) -> float | None:
@@ -177,6 +187,27 @@ def told(
     found = guard.worth(labels, **values, groups=ours.groups, level=level)
     sentence = guard.describe_worth(found, gauge, level)
     return {"curve": points, "worth": {"points": [to_plain(one) for one in found], "sentence": sentence}}
+
+
+def caution(raced: Sequence[Candidate], chosen: Candidate, rival: Finish, method: str) -> str:
+    """A sentence on what speaks against a comparison, or empty: ``chosen`` with the ``method`` trained as its rival.
+
+    A rival from scratch that has not learned its own examples had too few steps to be a fair one. Where no label could
+    be read, the selector may like the source as it is better than all that was raced.
+    """
+    if method == "source_only":
+        before = max((c.score for c in raced if c.baseline and c.score is not None), default=-np.inf)
+        if chosen.score is None or chosen.score >= before:
+            return ""
+        return " Beware: by what chose without labels, the model without adaptation is better than all that was raced."
+    task = rival.problem(0).task
+    right = _utility(rival, rival.load(method, 0), rival.train_data, task) if task.labels is Labels.CLASSES else 1.0
+    if right >= LEARNED:
+        return ""
+    return (
+        f" Beware: the model from scratch has only {right:.0%} of the examples right that it learned from, so it had "
+        "too few steps; more of them (--steps, --budget) may narrow the gain."
+    )
 
 
 def hindsight(race: BlindRace, raced: Sequence[Candidate], holdout: Callable[[Source], Dataset]) -> dict[str, Any]:

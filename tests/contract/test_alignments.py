@@ -1,12 +1,14 @@
 """Laws of every alignment."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
 
 from regraft.alignments._base import Alignment
 from regraft.core import catalog
-from regraft.core.errors import UserError
+from regraft.core.errors import CandidateError, UserError
 from regraft.heads._layers import plan, rebuilt
 
 NAMES = catalog.names("alignments")
@@ -78,13 +80,32 @@ def test_the_layers_are_kept_and_rebuilt(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_matrix_is_refused(name):
+def test_what_is_no_matrix_and_no_class_is_refused(name):
     good, labels = draw((12, 3))
     for x, y, of, said in [
         (good[:, 0], good, labels, "matrix"),
         (good, good[:, :2], labels, "same number of features"),
         (np.where(good > 1, np.inf, good), good, labels, "not finite"),
         (good, good, labels[:3], "3 and 12 labels"),
+        (good, good, np.array(list("ab"))[labels % 2], "whole numbers from 0, or -1 where unknown, got 'a'"),
+        (good, good, labels + 0.5, "whole numbers"),
     ]:
         with pytest.raises(UserError, match=said):
             make(name).fit(x, of, y)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if make(name).labelled])
+def test_labels_that_are_all_unknown_are_refused(name):
+    good, _ = draw((12, 3))
+    with pytest.raises(UserError, match="all of theirs are unknown"):
+        make(name).fit(good, np.full(12, -1), good)
+
+
+@pytest.mark.parametrize("scale", [1e150, 1e-200])
+@pytest.mark.parametrize("name", NAMES)
+def test_features_beyond_arithmetic_give_finite_ones_or_a_sentence(name, scale):
+    """Not what numpy says of them: squares of these overflow, or are zero."""
+    x, labels = draw((12, 3))
+    with np.errstate(all="ignore"), suppress(CandidateError):
+        found = make(name).fit(scale * x, labels, scale * (x + 1))
+        assert np.isfinite(found.source(scale * x)).all()

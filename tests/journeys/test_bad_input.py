@@ -134,7 +134,7 @@ RUNS = {
     "shots below none": (run(shots=-1), "'shots' must be 0 (no labels) or more, got -1"),
     "no labels, and a method that learns from them": (
         run(shots=0, method="fine_tune"),
-        "labels of the target, and there are none",
+        "it learns from labels, and there are none; shot needs none",
     ),
     "a selector for nothing": (run(select="entropy"), "'select' is for --shots 0"),
     "a value out of range": (run(method="l2_sp?weight=-1"), "'weight'"),

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import nn
 
-from regraft.core.arrays import matrix
-from regraft.core.errors import UserError
+from regraft.core.arrays import classes, matrix
+from regraft.core.errors import CandidateError, UserError
 from regraft.heads._layers import through
 
 
@@ -47,7 +47,8 @@ class Alignment(ABC):
 
         Raises:
             UserError: an input is empty, not a matrix, or holds not-a-number or infinite values; the two differ in
-                width; there are not as many labels as examples.
+                width; there are not as many labels as examples; a label is no whole number; none is known where it
+                reads labels.
             CandidateError: this alignment cannot be computed for these examples.
         """
         ours, theirs = matrix(source, "the source"), matrix(target, "the target")
@@ -57,12 +58,16 @@ class Alignment(ABC):
             )
         if self.labelled and labels is None:
             raise UserError(f"{type(self).__name__} needs a label for each of the {len(ours)} source examples")
-        unknown = (np.full(len(x), -1) for x in (ours, theirs))
-        given = (labels, target_labels)
-        y, z = (none if y is None else np.asarray(y) for y, none in zip(given, unknown, strict=True))
+        y = np.full(len(ours), -1) if labels is None else classes(labels, "the source")
+        z = np.full(len(theirs), -1) if target_labels is None else classes(target_labels, "the target")
         if (len(y), len(z)) != (len(ours), len(theirs)):
             raise UserError(f"{len(ours)} source and {len(theirs)} target examples have {len(y)} and {len(z)} labels")
-        return self.align(ours, y, theirs, z)
+        if self.labelled and not (y >= 0).any():
+            raise UserError(f"{type(self).__name__} needs source examples with labels; all of theirs are unknown")
+        try:
+            return self.align(ours, y, theirs, z)
+        except np.linalg.LinAlgError as error:
+            raise CandidateError(f"{type(self).__name__} cannot be computed for these features: {error}") from error
 
     @abstractmethod
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:

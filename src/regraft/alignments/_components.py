@@ -144,6 +144,8 @@ def leading(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
         raise CandidateError(f"there are no transfer components of these examples: {error}") from error
     order = np.argsort(-values)
     order = order[values[order] > values.max() * len(a) * np.finfo(float).eps]  # along others nothing varies
+    if not len(order):
+        raise CandidateError("nothing varies in the features, so they have no components; leave it out")
     return values[order], vectors[:, order]
 
 

@@ -1,4 +1,4 @@
-"""What callers give as a matrix, checked."""
+"""What callers give as arrays, checked."""
 
 from typing import Any
 
@@ -23,3 +23,17 @@ def matrix(given: Any, name: str) -> np.ndarray:
     if len(bad):
         raise UserError(f"{name} has {len(bad)} rows that are not finite, first row {bad[0]}; leave them out")
     return found
+
+
+def classes(given: Any, name: str) -> np.ndarray:
+    """``given``, an array or a tensor, as classes (N,) of int64, -1 where one is not known.
+
+    Raises:
+        UserError: they are no such numbers; ``name`` says in the sentence whose they are.
+    """
+    found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    whole = (found >= -1) & (found == np.floor(found)) if found.dtype.kind in "biuf" else np.zeros(found.shape, bool)
+    if found.ndim != 1 or not whole.all():
+        odd = f"shape {found.shape}" if found.ndim != 1 else repr(found[~whole][0].item())
+        raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd}")
+    return found.astype(np.int64)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regraft.core.arrays import matrix
+from regraft.core.arrays import classes, matrix
 from regraft.core.errors import UserError
 
 
@@ -22,14 +22,14 @@ class Weighting(ABC):
 
         Raises:
             UserError: an input is empty, not a matrix, or holds not-a-number or infinite values; the two differ in
-                width; labels are missing or not as many as the examples.
+                width; labels that it reads are missing, not as many as the examples, or no whole numbers.
         """
         ours, theirs = matrix(source, "the source"), matrix(target, "the target")
         if ours.shape[1] != theirs.shape[1]:
             raise UserError(
                 f"source and target must have the same number of features, got {ours.shape[1]} and {theirs.shape[1]}"
             )
-        known = None if labels is None else np.asarray(labels)
+        known = None if labels is None or not self.labelled else classes(labels, "the source")
         if self.labelled and (known is None or known.shape != (len(ours),)):
             raise UserError(f"{type(self).__name__} needs a label for each of the {len(ours)} source examples")
         weights = np.maximum(self.estimate(ours, theirs, known), 0.0)
