@@ -11,6 +11,7 @@ there does the rest. Without labels the table also has what selectors say of the
 
 import argparse
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,15 +60,15 @@ class Table:
         )
         self.baseline = "scratch" if shots else "source_only"
 
-    def methods(self, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """Those that fit, by name, and why each other one does not."""
-        found, unfit = [self.baseline], dict[str, str]()
+    def methods(self, wanted: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+        """Those that fit, by name, and the others by why they do not."""
+        found, unfit = [self.baseline], defaultdict[str, list[str]](list)
         for name in wanted or [n for n in catalog.names("methods") if n not in BASELINES]:
             try:
                 refuse([name], AtHand(True, True, blind=not self.shots), self.train.examples.labelling)
                 found.append(name)
             except UserError as error:
-                unfit[name] = str(error)
+                unfit[str(error).replace(name, "METHOD")].append(name)
         return found, unfit
 
     def finish(self, name: str, source: Source) -> Finish:
@@ -107,7 +108,7 @@ class Table:
             cells += [f"{rows[name]['rules'][rule]:.3f}" for rule in rules]
             lines.append(f"| {' | '.join(cells)} |")
         lines += [f"| {name} | broke down |" for name, row in rows.items() if "utility" not in row]
-        lines += ["", *(f"{name}: {reason}" for name, reason in unfit.items())]
+        lines += ["", *(f"{', '.join(names)}: {reason}" for reason, names in unfit.items())]
         return "\n".join(lines)
 
 

@@ -134,8 +134,7 @@ def average(folders: Sequence[Path], into: Path) -> None:
     names = [str(folder) for folder in folders]
     model, backbone = mean_of(names, [load(folder) for folder in folders])
     save(into, model, backbone, model.task or Classification(), {"learned": f"the mean of {', '.join(names)}"})
-    seen = seen_by(names)
-    remember_seen(into, [digest for digests in seen.values() for digest in digests])
+    remember_seen(into, *(frozenset().union(*seen_by(names, labelled).values()) for labelled in (False, True)))
 
 
 def mean_of(names: Sequence[str], models: Sequence[tuple[Model, Backbone]]) -> tuple[Model, Backbone]:

@@ -118,9 +118,10 @@ def _facts(
 def _seen(request: Request, given: Mapping[str, Examples], holdout: Examples) -> dict[str, frozenset[str]]:
     """The digests of what each source has learned from, or will: on what is ``given`` the run trains.
 
-    Of tables, also the digests of rows of the ``holdout`` that are nearly such a row.
+    Of tables, also the digests of rows of the ``holdout`` that are nearly such a row. Without labels to learn from, all
+    that judges is learned from unlabelled, so what a source has seen without labels may judge too.
     """
-    seen = dict(runs.seen_by(single(request.sources)))
+    seen = dict(runs.seen_by(single(request.sources), labelled=request.shots == 0))
     for uri, source in given.items():
         near = columns.alike(source, holdout) if source.kind == holdout.kind == "table" else frozenset()
         seen[uri] = near.union(source.digests)

@@ -102,19 +102,24 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def remember_seen(folder: Path, digests: Iterable[str]) -> None:
-    """Write beside a model which examples it learned from, with labels or without, itself or in what it began as."""
-    write_json(folder / SEEN, {"digests": sorted(set(digests))})
+def remember_seen(folder: Path, digests: Iterable[str], labelled: Iterable[str]) -> None:
+    """Write beside a model which examples it learned from, itself or in what it began as; some with their labels."""
+    every, known = set(digests), set(labelled)
+    write_json(folder / SEEN, {"digests": sorted(every), "unlabelled": sorted(every - known)})
 
 
-def seen_by(sources: Sequence[str]) -> dict[str, frozenset[str]]:
+def seen_by(sources: Sequence[str], labelled: bool = False) -> dict[str, frozenset[str]]:
     """The digests of the examples that each of ``sources`` learned from, as far as it says so: models of ours do.
+
+    ``labelled``: of those only whose labels it could read.
 
     Raises:
         UserError: a file was damaged.
     """
     files = {uri: Path(uri) / SEEN for uri in sources}
-    return {uri: frozenset(read_json(file)["digests"]) for uri, file in files.items() if file.is_file()}
+    found = {uri: read_json(file) for uri, file in files.items() if file.is_file()}
+    hidden = {uri: set(one.get("unlabelled", ()) if labelled else ()) for uri, one in found.items()}
+    return {uri: frozenset(one["digests"]) - hidden[uri] for uri, one in found.items()}
 
 
 def create(out: Path | None, name: str, options: Mapping[str, Any], verb: str = "run") -> Path:

@@ -237,6 +237,10 @@ def test_without_labels_the_source_is_adapted_and_the_target_only_judges(shell):
     assert "without labels of the target, by the selector nuclear_norm" in told.stdout, told.stderr
     answers = shell.json("predict", "run", target / "3")["predictions"]
     assert sum(answer["classes"][0][0] == "3" for answer in answers) > len(answers) / 4
+    on = shell.json("run", "--target", target, "--source", "run", *given[:2], "--method", "shot", *given[6:])
+    assert on["finalist"] == {"source": "run", "method": "shot"}  # what it saw had no labels, so it may judge again
+    refused = shell("run", "--target", target, "--source", "run", "--shots", 2)
+    assert "source run has learned from" in refused.stderr, refused.stderr
 
 
 def test_labels_of_the_holdout_change_nothing_but_the_judgement(shell, trained):

@@ -322,13 +322,15 @@ def test_the_mean_of_saved_models_is_one_that_is_saved(toy, tmp_path, monkeypatc
     problem, models = toy.problem(), [deepcopy(toy.trained), moved(deepcopy(toy.trained))]
     for number, model in enumerate(models):
         artifacts.save(tmp_path / str(number), model, problem.backbone, problem.task, {})
-        runs.remember_seen(tmp_path / str(number), [f"digest {number}", "both"])
+        runs.remember_seen(tmp_path / str(number), [f"digest {number}", "both"], ["both"])
     artifacts.average([tmp_path / "0", tmp_path / "1"], tmp_path / "mean")
     found = artifacts.load(tmp_path / "mean")[0]
     for now, *pair in zip(*(m.parameters() for m in (found, *models)), strict=True):
         assert torch.allclose(now, sum(pair) / 2, atol=1e-6)
     assert found.classes == toy.trained.classes
-    assert runs.seen_by([str(tmp_path / "mean")])[str(tmp_path / "mean")] == {"digest 0", "digest 1", "both"}
+    mean = str(tmp_path / "mean")
+    assert runs.seen_by([mean])[mean] == {"digest 0", "digest 1", "both"}
+    assert runs.seen_by([mean], labelled=True)[mean] == {"both"}
 
 
 def test_models_of_other_classes_are_averaged_without_their_heads_and_other_networks_not_at_all(
