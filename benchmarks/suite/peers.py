@@ -33,6 +33,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regraft.backbones._code import factory
+
 EPOCHS = 50
 BATCH = 64
 MODULES = {"autogluon": "autogluon.tabular", "fastai": "fastai", "trainer": "transformers"}
@@ -204,9 +206,10 @@ def score(given: Given, said: np.ndarray) -> float:
 
 def opened(out: Path, name: str) -> Given:
     """What `measure.py` exported of a task."""
-    file = out / "export" / f"{name}.pt"
+    file, laid = out / "export" / f"{name}.pt", json.loads((out / "data" / name / "task.json").read_text())
+    for uri in (uri for uri in laid["sources"] if uri.startswith("torch:")):
+        factory(uri.removeprefix("torch:").partition("@")[0])  # what is loaded may be of a class in that file
     given: Given = torch.load(file, weights_only=False)  # our own file
-    laid = json.loads((out / "data" / name / "task.json").read_text())
     y = np.asarray(given["train"]["y"])
     given |= {"file": file, "laid": laid, "numeric": y.dtype.kind == "f"}
     given["columns"] = laid["task"]["modality"] == "table"
