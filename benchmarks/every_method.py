@@ -63,7 +63,7 @@ class Table:
     def methods(self, wanted: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
         """Those that fit, by name, and the others by why they do not."""
         found, unfit = [self.baseline], defaultdict[str, list[str]](list)
-        for name in wanted or [n for n in catalog.names("methods") if n not in BASELINES]:
+        for name in [n for n in wanted or catalog.names("methods") if n not in BASELINES]:
             try:
                 refuse([name], AtHand(True, True, blind=not self.shots), self.train.examples.labelling)
                 found.append(name)

@@ -143,7 +143,7 @@ class Entrants:
         """The candidates and why each other pair is out.
 
         When time runs out, the last ones are not tried: within a source, what needs no descent comes first, then
-        fine-tuning, the field's habit, then the rest by cost.
+        fine-tuning, the field's habit, then the rest by cost. Without labels SHOT comes before all.
 
         Raises:
             UserError: a method that does not exist, or none that fits.
@@ -151,7 +151,7 @@ class Entrants:
         usual = (n for n in catalog.names("methods") if self._usual(catalog.find("methods", n)))
         chosen = [n for n in self.methods or usual if n not in BASELINES and catalog.find("methods", n).labels]
         cost = {name: catalog.find("methods", name).cost for name in chosen}
-        chosen.sort(key=lambda name: (cost[name] > 0, name != "fine_tune", cost[name]))
+        chosen.sort(key=lambda n: (self.blind and n != "shot", cost[n] > 0, n != "fine_tune", cost[n]))
         ready, out = [], []
         for source in self.sources:
             for name in chosen:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,12 +90,14 @@ def _overview() -> str:
 
 
 def _command(verb: str, rest: Sequence[str]) -> str:
+    begun = time.monotonic()
     options, as_json = _parse(verb, describe(_COMMANDS / f"{verb}.py"), rest)
     _prepare()
     module = importlib.import_module(f"regraft.commands.{verb}")
     console = importlib.import_module("regraft.commands._console")
     config = importlib.import_module("regraft.core.config")
     reporter = console.Console()
+    reporter.begun = begun
     try:
         result = module.main(config.build(getattr(module, verb.capitalize()), options, verb), reporter)
     except (KeyboardInterrupt, OSError) as error:

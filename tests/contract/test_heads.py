@@ -10,6 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from regraft.core import catalog
+from regraft.core.errors import CandidateError, UserError
 from regraft.heads._base import ClassicalHead, Head
 from regraft.heads._layers import plan, rebuilt
 
@@ -247,3 +248,22 @@ def test_the_machine_of_few_landmarks_is_near_the_exact_one():
 def test_one_example_a_class_is_enough_for_neighbours():
     x, labels = draw(3, classes=3)
     assert (outputs(CLASSES["knn"]().fit(x, labels, 3), x).argmax(1) == labels).all()
+
+
+@pytest.mark.parametrize("name", [*FITTED, *NUMERIC])
+def test_what_cannot_be_learned_from_is_refused(name):
+    x, labels = draw()
+    head, bad = CLASSES[name](), np.where(x > 1, np.nan, x)
+    cases = [(bad, labels, "not finite"), (x[:, 0], labels, "matrix"), (x, labels[:5], "60 examples have 5 labels")]
+    if name in FITTED:
+        cases += [(x, np.array(list("abc"))[labels], "whole numbers"), (x, labels - 1, "labels must be 0 to 2")]
+    for features, given, said in cases:
+        with pytest.raises(UserError, match=said):
+            head.fit(features, given, 3 if name in FITTED else 1)
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+def test_one_class_alone_is_no_candidate(name):
+    x, labels = draw()
+    with pytest.raises(CandidateError, match="of one class"):
+        CLASSES[name]().fit(x, 0 * labels, 3)

@@ -45,8 +45,9 @@ class Console(Reporter):
                 self._progress.update(task, completed=done, rate=f"{rate:.3g}/s")
             elif now - last > _EVERY:
                 last = now
-                left = readable((total - done) / rate) if rate else "?"
-                print(f"{what}: {done}/{total}, {rate:.3g}/s, {left} left", file=sys.stderr, flush=True)
+                # The first few are slow, and say nothing of the rest.
+                left = f", {rate:.3g}/s, {readable((total - done) / rate)} left" if 20 * done >= total else ""
+                print(f"{what}: {done}/{total}{left}", file=sys.stderr, flush=True)
 
         try:
             yield advance

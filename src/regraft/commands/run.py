@@ -96,7 +96,7 @@ def main(options: Run, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: something was asked for that cannot be done; nothing is half-written.
     """
-    begun, resumed = time.monotonic(), options.resume
+    begun, resumed = reporter.begun or time.monotonic(), options.resume
     if resumed is None:
         runtime, data = _checked(options, reporter)
         folder = runs.create(options.out, _named(options), _kept(options))

@@ -14,7 +14,10 @@ def matrix(given: Any, name: str) -> np.ndarray:
         UserError: it is none; ``name`` says in the sentence which.
     """
     try:
-        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given, dtype=np.float64)
+        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"got {found.dtype}")
+        found = found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} must be a matrix of numbers: {error}") from error
     if found.ndim != 2 or not found.size:
@@ -34,6 +37,6 @@ def classes(given: Any, name: str) -> np.ndarray:
     found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
     whole = (found >= -1) & (found == np.floor(found)) if found.dtype.kind in "biuf" else np.zeros(found.shape, bool)
     if found.ndim != 1 or not whole.all():
-        odd = f"shape {found.shape}" if found.ndim != 1 else repr(found[~whole][0].item())
+        odd = f"shape {found.shape}; flatten them" if found.ndim != 1 else repr(found[~whole][0].item())
         raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd}")
     return found.astype(np.int64)

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 class Reporter:
     """Takes messages and progress, and says nothing. Commands use one that does.
 
-    ``hint``: how to go on after an interruption; whoever starts work that can be resumed sets it.
+    ``hint``: how to go on after an interruption; whoever starts work that can be resumed sets it. ``begun``: when the
+    command did, by ``time.monotonic``, before its libraries were loaded; None: when the work does.
     """
 
     hint: str = ""
+    begun: float | None = None
 
     def say(self, text: str) -> None:
         """One line that a user should read."""

@@ -1,9 +1,13 @@
 """The contract of heads: layers that a descent trains, and classical estimators that are fitted in closed form."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
+
+from regraft.core.arrays import classes, matrix
+from regraft.core.errors import UserError
 
 
 class Head(ABC):
@@ -15,9 +19,11 @@ class Head(ABC):
 
 
 class ClassicalHead(ABC):
-    """Options of a head that is fitted on remembered features; the result is an ordinary layer."""
+    """Options of a head that is fitted on remembered features; the result is an ordinary layer. Usable alone."""
 
-    @abstractmethod
+    numbers: ClassVar[bool] = False
+    """Whether labels are numbers, not classes."""
+
     def fit(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
@@ -27,4 +33,24 @@ class ClassicalHead(ABC):
 
         Label sets (N, ``outputs``) are fitted one label at a time; one that all or no examples have gets its smoothed
         share as its probability, whatever the features.
+
+        Raises:
+            UserError: there is nothing to learn from, features are no matrix of finite numbers, there are not as many
+                labels (or weights) as examples, or a label is none of the ``outputs``.
+            CandidateError: the examples are of one class only, and this head cannot do with that.
         """
+        x, y = matrix(features, "the features"), np.asarray(labels)
+        for what, given in (("labels", y), ("weights", weights)):
+            if given is not None and len(given) != len(x):
+                raise UserError(f"{len(x)} examples have {len(given)} {what}")
+        if y.ndim == 1 and not self.numbers:
+            y = classes(y, "the examples")
+            if y.min() < 0 or y.max() >= outputs:
+                raise UserError(f"labels must be 0 to {outputs - 1}, for {outputs} outputs; got {y.min()} to {y.max()}")
+        return self.learn(x, y, outputs, weights)
+
+    @abstractmethod
+    def learn(
+        self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
+    ) -> nn.Module:
+        """See `fit`; the inputs are checked, and features float64."""

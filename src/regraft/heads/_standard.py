@@ -7,6 +7,8 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
+from regraft.core.errors import CandidateError
+
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 """Features (N, D), labels and, unless all count the same, weights (N,), as heads are fitted to them."""
 
@@ -37,6 +39,8 @@ def planes(model: Separator, sample: Sample, outputs: int, sharpness: float = 1.
         if labels.ndim == 2:
             rows = [_one(model, (x, held, weights), sharpness) for held in labels.T]
             return layer(np.stack([w for w, _ in rows]), np.array([b for _, b in rows]), mean, deviation)
+        if (labels == labels[0]).all():
+            raise CandidateError("all examples are of one class, so nothing tells it from others; knn can do with that")
         model.fit(x, labels, weights)
     fitted = spread(model.coef_ * sharpness, model.intercept_ * sharpness, model.classes_, outputs)
     return layer(*fitted, mean, deviation)

@@ -35,10 +35,10 @@ class KernelSvm(ClassicalHead):
     landmarks: Annotated[int, Field(ge=1)] = 1000
     """Examples that the kernel is computed with beyond that."""
 
-    def fit(
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """See `ClassicalHead.fit`."""
+        """See `ClassicalHead.learn`."""
         mean, deviation = moments(features)
         x = (features - mean) / deviation
         nystroem = len(x) > self.exact

@@ -27,10 +27,10 @@ class Knn(ClassicalHead):
     neighbours: Annotated[int, Field(ge=1)] = 5
     """How many neighbours vote, at most."""
 
-    def fit(
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """See `ClassicalHead.fit`."""
+        """See `ClassicalHead.learn`."""
         counts = np.ones(len(features)) if weights is None else np.asarray(weights, dtype=np.float64)
         if labels.ndim == 2:
             return nn.Sequential(self._votes(features, labels, counts, len(features)), _odds(labels))

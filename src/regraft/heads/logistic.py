@@ -22,9 +22,9 @@ class Logistic(ClassicalHead):
     strength: Annotated[float, Field(gt=0)] = 100.0
     """Inverse of the penalty (scikit-learn's C), for examples at distance one from their mean."""
 
-    def fit(
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """See `ClassicalHead.fit`."""
+        """See `ClassicalHead.learn`."""
         model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
         return planes(model, (features, labels, weights), outputs)

@@ -22,10 +22,10 @@ class Prototype(ClassicalHead):
     sharpness: Annotated[float, Field(gt=0)] = 10.0
     """Factor from squared distances, where examples lie at distance one from their mean, to logits."""
 
-    def fit(
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """See `ClassicalHead.fit`."""
+        """See `ClassicalHead.learn`."""
         mean, deviation = moments(features)
         x = (features - mean) / deviation
         counts = np.ones(len(x)) if weights is None else weights

@@ -1,5 +1,7 @@
 """Ridge regression."""
 
+from typing import ClassVar
+
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
@@ -17,7 +19,9 @@ class Ridge(ClassicalHead):
     Reference: Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 1970.
     """
 
-    def fit(
+    numbers: ClassVar[bool] = True
+
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
         """Fit on features (N, D) and numbers (N,); a layer with one output."""

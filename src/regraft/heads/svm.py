@@ -25,9 +25,9 @@ class Svm(ClassicalHead):
     sharpness: Annotated[float, Field(gt=0)] = 4.0
     """Factor from margins to logits; margins lie near one, too flat for probabilities."""
 
-    def fit(
+    def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """See `ClassicalHead.fit`."""
+        """See `ClassicalHead.learn`."""
         model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
         return planes(model, (features, labels, weights), outputs, self.sharpness)
