@@ -221,3 +221,8 @@ def test_numbers_that_mean_nothing_are_refused_where_they_are_given(kind, name):
                 given = [value] if "tuple" in str(hints[option]) else value
                 with pytest.raises(UserError, match=f"option '{option}"):
                     build(cls, {**needed, option: given})
+
+
+def test_an_option_of_a_part_is_named_with_it():
+    with pytest.raises(UserError, match=r"no option of methods/jda named 'components'; write alignment\.components"):
+        entry("methods", "jda?components=20")
