@@ -22,7 +22,7 @@ class Weighting(ABC):
 
         Raises:
             UserError: an input is empty, not a matrix, or holds not-a-number or infinite values; the two differ in
-                width; labels that it reads are missing, not as many as the examples, or no whole numbers.
+                width; labels that it reads are missing or no whole numbers; labels are not as many as the examples.
         """
         ours, theirs = matrix(source, "the source"), matrix(target, "the target")
         if ours.shape[1] != theirs.shape[1]:
@@ -30,8 +30,11 @@ class Weighting(ABC):
                 f"source and target must have the same number of features, got {ours.shape[1]} and {theirs.shape[1]}"
             )
         known = None if labels is None or not self.labelled else classes(labels, "the source")
-        if self.labelled and (known is None or known.shape != (len(ours),)):
-            raise UserError(f"{type(self).__name__} needs a label for each of the {len(ours)} source examples")
+        if (self.labelled and known is None) or (labels is not None and len(labels) != len(ours)):
+            count = "none" if labels is None else len(labels)
+            raise UserError(
+                f"{type(self).__name__} needs a label for each of the {len(ours)} source examples, got {count}"
+            )
         weights = np.maximum(self.estimate(ours, theirs, known), 0.0)
         total = weights.sum()
         return weights * (len(weights) / total) if np.isfinite(total) and total > 0 else np.ones(len(ours))
