@@ -13,8 +13,7 @@ both sides, from random weights, for 400 steps of 32, those of a hundred epochs,
 example has that; RMSprop there, AdamW here, both at 1e-3. What learns from three target labels starts from a small
 network of Regraft's that has learned the source for 200 steps. Deep methods of adapt need tensorflow, which cannot
 be in one process with torch: PYTHON is an interpreter that has adapt and tensorflow, and gets the same arrays.
-Where our side refuses (no learner is better
-than chance), it counts as a head on the source alone.
+Where our side refuses (no learner is better than chance), it counts as a head on the source alone.
 """
 
 import argparse
@@ -160,12 +159,7 @@ CLOSED: dict[str, tuple[float, int, dict[str, Any], Score]] = {
     "IWC": (0.74, 0, {}, partial(weighted, "domain_classifier", alpha=0.0)),
     "CORAL": (0.86, 0, {}, partial(aligned, "coral")),
     "SA": (0.91, 0, {}, partial(aligned, "subspace")),
-    "TCA": (
-        0.93,
-        0,
-        {"n_components": 1, "mu": 0.1, "kernel": "rbf", "gamma": 0.1},
-        partial(aligned, "tca", components=1),
-    ),
+    "TCA": (0.93, 0, COMPONENT, partial(aligned, "tca", components=1)),
     "FA": (0.92, 10, {}, partial(aligned, "feature_augmentation", labels=10)),
     "TrAdaBoost": (0.66, 10, BOOST, partial(boosted, tradaboost)),
     "TrAdaBoostR2": (0.700, 10, BOOST, partial(boosted, tradaboost_r2)),

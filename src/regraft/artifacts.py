@@ -18,7 +18,7 @@ from regraft.ensemble import PART, together
 from regraft.heads._base import Head
 from regraft.heads._layers import plan, rebuilt
 from regraft.model import Model
-from regraft.runs import read_json, remember_seen, seen_by, write_json
+from regraft.runs import read_json, remember_seen, write_json
 from regraft.tasks._base import Task
 from regraft.tasks.classification import Classification
 
@@ -134,7 +134,7 @@ def average(folders: Sequence[Path], into: Path) -> None:
     names = [str(folder) for folder in folders]
     model, backbone = mean_of(names, [load(folder) for folder in folders])
     save(into, model, backbone, model.task or Classification(), {"learned": f"the mean of {', '.join(names)}"})
-    remember_seen(into, *(frozenset().union(*seen_by(names, labelled).values()) for labelled in (False, True)))
+    remember_seen(into, sources=names)
 
 
 def mean_of(names: Sequence[str], models: Sequence[tuple[Model, Backbone]]) -> tuple[Model, Backbone]:

@@ -34,7 +34,7 @@ class Candidate:
     method do elsewhere: this decides. ``first``: the score in the first rung, of short descents. ``seconds``: what all
     its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``kept`` (reached the last
     rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``. ``outputs`` (N, K): what it made
-    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer as this one.
+    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer together as this one.
     """
 
     source: str

@@ -63,13 +63,13 @@ class Judged:
         """Those that made it: of models that answer together, one for each."""
         return [name for _, name, _ in self.finish.parts] if isinstance(self.finish, Team) else [self.method]
 
-    def seen(self, labelled: bool = False) -> set[str]:
-        """Digests of the examples that the model learned from (with labels), in this run or before as a source."""
+    def remember(self, folder: Path) -> None:
+        """Write beside the model which examples it learned from, in this run or before it became a source."""
         finishes = [part for part, _, _ in self.finish.parts] if isinstance(self.finish, Team) else [self.finish]
         here = [d for f in finishes for d in (f.train_data, f.unlabeled, f.source.domain and f.source.domain.train)]
-        read = [data.examples for data in here if data and not (labelled and data.examples.labels is None)]
-        before = runs.seen_by(single([finish.source.uri for finish in finishes]), labelled).values()
-        return {digest for examples in read for digest in examples.digests}.union(*before)
+        read = [data.examples for data in here if data]
+        labelled, unlabelled = ({d for e in read if (e.labels is None) == bare for d in e.digests} for bare in (0, 1))
+        runs.remember_seen(folder, labelled, unlabelled, single([finish.source.uri for finish in finishes]))
 
     @property
     def model(self) -> Model:
@@ -241,7 +241,7 @@ def keep(found: dict[str, Any], ours: Judged, theirs: Judged, certain: Certainty
     folder = bench.journal.folder
     facts = {"sentence": found["sentence"], "label": ours.holdout.examples.label, **certain.kept}
     artifacts.save(folder, kept.model, kept.finish.source.backbone, kept.task, facts)
-    runs.remember_seen(folder, kept.seen(), kept.seen(labelled=True))
+    kept.remember(folder)
     for name, judged in (("chosen", ours), ("scratch", theirs)):
         write_array(folder / "evaluation" / f"{name}-outputs.npy", judged.record.outputs.astype(np.float32))
     examples = ours.holdout.examples

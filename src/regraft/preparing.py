@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,9 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     seen = len(set(unlabeled.digests) & set(holdout.digests)) if unlabeled else 0
     if seen:
         protocol += f"; {seen} of the unlabelled {examples.noun}s are also in the holdout (their labels are never read)"
+    before = set(holdout.digests).intersection(chain(*runs.seen_by(single(request.sources)).values()))
+    if before:
+        protocol += f"; {len(before)} a source has seen too, without labels, and may have been judged by"
     facts = _facts(request, examples, train, holdout, unlabeled) | {"duplicates": duplicates, "protocol": protocol}
     return Prepared(train, holdout, unlabeled, facts, given, outer)
 

@@ -102,9 +102,12 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def remember_seen(folder: Path, digests: Iterable[str], labelled: Iterable[str]) -> None:
-    """Write beside a model which examples it learned from, itself or in what it began as; some with their labels."""
-    every, known = set(digests), set(labelled)
+def remember_seen(
+    folder: Path, labelled: Iterable[str] = (), unlabelled: Iterable[str] = (), sources: Sequence[str] = ()
+) -> None:
+    """Write beside a model which examples it learned from, with labels and without, itself or as one of ``sources``."""
+    known = set(labelled).union(*seen_by(sources, labelled=True).values())
+    every = known.union(unlabelled, *seen_by(sources).values())
     write_json(folder / SEEN, {"digests": sorted(every), "unlabelled": sorted(every - known)})
 
 

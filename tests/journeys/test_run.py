@@ -239,6 +239,7 @@ def test_without_labels_the_source_is_adapted_and_the_target_only_judges(shell):
     assert sum(answer["classes"][0][0] == "3" for answer in answers) > len(answers) / 4
     on = shell.json("run", "--target", target, "--source", "run", *given[:2], "--method", "shot", *given[6:])
     assert on["finalist"] == {"source": "run", "method": "shot"}  # what it saw had no labels, so it may judge again
+    assert "a source has seen too, without labels" in on["data"]["protocol"]
     refused = shell("run", "--target", target, "--source", "run", "--shots", 2)
     assert "source run has learned from" in refused.stderr, refused.stderr
 

@@ -322,7 +322,7 @@ def test_the_mean_of_saved_models_is_one_that_is_saved(toy, tmp_path, monkeypatc
     problem, models = toy.problem(), [deepcopy(toy.trained), moved(deepcopy(toy.trained))]
     for number, model in enumerate(models):
         artifacts.save(tmp_path / str(number), model, problem.backbone, problem.task, {})
-        runs.remember_seen(tmp_path / str(number), [f"digest {number}", "both"], ["both"])
+        runs.remember_seen(tmp_path / str(number), ["both"], [f"digest {number}"])
     artifacts.average([tmp_path / "0", tmp_path / "1"], tmp_path / "mean")
     found = artifacts.load(tmp_path / "mean")[0]
     for now, *pair in zip(*(m.parameters() for m in (found, *models)), strict=True):

@@ -80,7 +80,7 @@ def main(options: Train, reporter: Reporter) -> dict[str, Any]:
         return runs.read_json(folder / _RESULT)
     reporter.hint = f"Go on with: regraft train --resume {shlex.quote(str(folder))}"
     journal, runtime = runs.Journal(folder), detect(options.device, options.precision)
-    clock = runs.Clock(journal, seconds_of(options.budget) if options.unlabeled else None)
+    clock = runs.Clock(journal, seconds_of(options.budget) if options.unlabeled else None, reporter.begun)
     bench = Bench(journal, clock, reporter, runtime, options.precision == "auto", options.seed, runs.cache_folder())
     result = (_unlabelled if options.unlabeled else _labelled)(options, examples, bench)
     runs.write_json(folder / _RESULT, result)
@@ -96,7 +96,7 @@ def _labelled(options: Train, examples: Examples, bench: Bench) -> dict[str, Any
     task = task_for(kept.examples, balanced=False)
     record = evaluation([predict(model, aside, backbone.preprocess, task, bench.runtime)], aside, task)
     figures = metrics(record, task)
-    runs.remember_seen(folder, kept.examples.digests, kept.examples.digests)
+    runs.remember_seen(folder, kept.examples.digests)
     facts = {"data": str(options.data), "label": options.label, "metrics": figures}
     artifacts.save(folder, model, backbone, task, facts)
     result = {"run": str(folder), "metrics": figures, "classes": list(examples.classes), "examples": len(examples)}
@@ -113,8 +113,7 @@ def _unlabelled(options: Train, examples: Examples, bench: Bench) -> dict[str, A
     began = f"from {options.source}" if options.source else "from random weights"
     method = start.named(kept)[0]
     learned = f"what {found} have in common: {method}, {steps} steps {began}, no labels"
-    before = [frozenset().union(*runs.seen_by([options.source or ""], labelled).values()) for labelled in (False, True)]
-    runs.remember_seen(folder, before[0].union(kept.digests), before[1])
+    runs.remember_seen(folder, unlabelled=kept.digests, sources=[options.source] if options.source else [])
     artifacts.save(folder, model, backbone, Classification(), {"data": str(options.unlabeled), "learned": learned})
     counts = {"examples": len(kept), "aside": len(examples) - len(kept)}
     return {"run": str(folder), "method": method, "steps": steps, **counts, "learned": learned}

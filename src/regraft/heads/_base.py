@@ -47,6 +47,8 @@ class ClassicalHead(ABC):
             y = classes(y, "the examples")
             if y.min() < 0 or y.max() >= outputs:
                 raise UserError(f"labels must be 0 to {outputs - 1}, for {outputs} outputs; got {y.min()} to {y.max()}")
+        if self.numbers:
+            y = matrix(y.reshape(-1, 1), "the column of labels")[:, 0]
         return self.learn(x, y, outputs, weights)
 
     @abstractmethod
