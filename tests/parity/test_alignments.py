@@ -12,7 +12,7 @@ from sklearn.covariance import LedoitWolf
 from regraft.alignments import _components
 from regraft.alignments._components import contrasts, leading, means
 from regraft.alignments._graph import roughness
-from regraft.alignments._moments import principal
+from regraft.alignments._moments import covariance, principal
 from regraft.alignments._several import combine
 from regraft.alignments.coral import Coral
 from regraft.alignments.gfk import Gfk, flow
@@ -221,6 +221,12 @@ def test_inner_products_of_the_flow_are_of_centred_features_or_of_those_given(ce
     kernel = flow(principal(source, 2), principal(target, 2))
     x, z = (of - of.mean(0) * centre for of in (source, target))
     assert aligned.source(source) @ aligned.target(target).T == pytest.approx(x @ kernel @ kernel.T @ z.T)
+
+
+@pytest.mark.parametrize("far", [0.0, 1.0, 1e7])
+def test_a_covariance_is_numpys_however_far_the_mean_is(far):
+    x = np.random.default_rng(0).normal(size=(300, 5)) * [1, 2, 3, 1e-3, 0] + far
+    assert covariance(x, 0.5) == pytest.approx(np.cov(x.T) + 0.5 * np.eye(5), rel=1e-9, abs=1e-12)
 
 
 def test_the_linear_monge_map_gives_the_moments_and_is_a_gradient():
