@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import torch
 
 from regraft.core import catalog
@@ -31,6 +34,21 @@ def method(given: str) -> str:
     except UserError as error:
         raise ArgumentTypeError(str(error)) from error
     return given
+
+
+def chain(given: str) -> str:
+    """A method, or several with + between them, one after the other."""
+    return "+".join(map(method, given.split("+")))
+
+
+def matlab(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """Arrays from a file of MATLAB's v7.3; another file ends the benchmark with a sentence."""
+    try:
+        with h5py.File(path) as file:
+            return {name: np.array(file[name]) for name in names}
+    except (OSError, KeyError) as error:
+        print(f"{path} is no file of MATLAB's v7.3 with {', '.join(names)}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
-from _measuring import existing, machine, table, write
+from _measuring import chain, existing, machine, matlab, table, write
 from torch import nn
 
 from regraft.augment import Augment
@@ -49,14 +48,13 @@ WAYS = ("MNIST to USPS", "USPS to MNIST")
 
 def domains(path: Path) -> dict[str, Dataset]:
     """Both domains with their labels, pixels of 0 to 255."""
-    found = {}
-    with h5py.File(path) as file:
-        for name, letter in (("MNIST", "s"), ("USPS", "t")):
-            x, y = np.array(file[f"X{letter}"]), np.array(file[f"Y{letter}"]).astype(np.int64).ravel() - 1
-            x = x if len(x) == len(y) else x.T
-            ids = tuple(f"{name}/{i}" for i in range(len(y)))
-            pixels = (255 * x.reshape(-1, SIDE, SIDE, 1)).round().astype(np.uint8)
-            found[name] = whole(Examples(ids, ids, tuple(map(Path, ids)), y, DIGITS), pixels)
+    found, file = {}, matlab(path, "Xs", "Ys", "Xt", "Yt")
+    for name, letter in (("MNIST", "s"), ("USPS", "t")):
+        x, y = file[f"X{letter}"], file[f"Y{letter}"].astype(np.int64).ravel() - 1
+        x = x if len(x) == len(y) else x.T
+        ids = tuple(f"{name}/{i}" for i in range(len(y)))
+        pixels = (255 * x.reshape(-1, SIDE, SIDE, 1)).round().astype(np.uint8)
+        found[name] = whole(Examples(ids, ids, tuple(map(Path, ids)), y, DIGITS), pixels)
     return found
 
 
@@ -147,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Domain adaptation on digits, both ways.")
     parser.add_argument("file", type=existing)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), type=chain)
     parser.add_argument("--steps", type=int, default=300, help="of each method")
     parser.add_argument("--long", type=int, default=1000, help=f"steps of {' and '.join(LONG)}")
     parser.add_argument("--source-steps", type=int, default=600, help="on the source, from nothing")

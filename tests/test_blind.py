@@ -10,7 +10,8 @@ from regraft import artifacts, lessons
 from regraft.bench import Bench
 from regraft.blind import BlindRace, check, unnamed
 from regraft.candidates import AtHand, Candidate, Entrants, Plan, refuse
-from regraft.choosing import finalists, why
+from regraft.choosing import finalists, say_left_out, why
+from regraft.combining import with_ensembles
 from regraft.core import catalog
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.progress import Reporter
@@ -54,6 +55,28 @@ def test_the_best_score_wins_and_what_broke_down_is_told(race):
     assert [c.method for c in best] == ["tent", "deep_coral", "adabn"]
     assert why(race, found, best[0]) == ""
     assert "not a number" in next(c.reason for c in found if c.method == "shot")
+
+
+def test_where_everything_breaks_down_nothing_answers_together(race):
+    raced = [Candidate("toy:net", "source_only", outcome="baseline"), Candidate("toy:net", "kmm", outcome="failed")]
+    assert with_ensembles(race, raced, lambda *_: True) == raced
+
+
+class Heard(Reporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_what_was_asked_for_and_fits_no_source_is_said_once(race):
+    sources = [replace(race.entrants.sources[0], uri=uri) for uri in ("toy:a", "toy:b")]
+    unlabeled = dict.fromkeys(("toy:a", "toy:b"), race.entrants.unlabeled["toy:net"])
+    asked = replace(race.entrants, sources=sources, unlabeled=unlabeled, methods=("fine_tune", "adabn"))
+    heard = Heard()
+    say_left_out(heard, asked.methods, *asked.line_up())
+    assert heard.lines == ["fine_tune is left out: it learns from labels, and there are none; shot needs none"]
 
 
 def test_without_time_nothing_is_tried_and_nothing_trusted(race):

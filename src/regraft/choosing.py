@@ -1,10 +1,11 @@
 """Who wins the race, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from regraft.candidates import CLEARLY, Candidate, difference
+from regraft.core.progress import Reporter
 from regraft.racing import EPOCHS, Race
 
 
@@ -54,6 +55,16 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
         f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
         f"comes first, then the source with more votes, so {chosen.method} from {chosen.source} was taken."
     )
+
+
+def say_left_out(
+    reporter: Reporter, asked: Sequence[str], ready: Sequence[Candidate], out: Sequence[Mapping[str, str]]
+) -> None:
+    """Say of each method that was ``asked`` for, and that no source is ``ready`` for, why it is ``out``."""
+    reasons = {row["method"]: row["reason"] for row in reversed(out)}
+    for name in asked:
+        if name in reasons and name not in {c.method for c in ready}:
+            reporter.say(f"{name} is left out: {reasons[name]}")
 
 
 def able(raced: Sequence[Candidate]) -> list[Candidate]:

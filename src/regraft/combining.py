@@ -22,8 +22,10 @@ def with_ensembles(race: Race, raced: Sequence[Candidate], affords: Affords) -> 
 
     Where one is kept, baselines become its rivals.
     """
-    choice, scratch = alone(race, raced)[0], next(c for c in raced if c.baseline)
-    found = ensembles(race, team(race, raced)) if race.entrants.together and choice.score is not None else []
+    singles, scratch = alone(race, raced), next(c for c in raced if c.baseline)
+    if not race.entrants.together or not singles or singles[0].score is None:
+        return list(raced)
+    choice, found = singles[0], ensembles(race, team(race, raced))
     asked = [[one, rival(race, scratch, one)] for one in found]
     afforded = [affords(race, pair, race.plan.steps, race.plan.seeds) for pair in asked]
     settlement = settled(choice, found, race.bench.journal.once("ensembles", lambda: afforded))

@@ -9,7 +9,7 @@ from regraft import certainty, contributing, guard, keeping, lessons, planning, 
 from regraft.bench import Bench
 from regraft.blind import BlindRace
 from regraft.candidates import Candidate, Entrants, Plan
-from regraft.choosing import able, compared, finalists, shown, why
+from regraft.choosing import able, compared, finalists, say_left_out, shown, why
 from regraft.combining import with_ensembles
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
@@ -92,6 +92,7 @@ class Job:
         together = wanted == "yes" and not self.data.blind
         entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together)
         candidates, left_out = entrants.line_up()
+        say_left_out(self.bench.reporter, methods, candidates, left_out)
         place = dict.fromkeys((s.uri for s in sources), 1) | {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
         plan = Plan(**self.bench.journal.once("plan", lambda: asdict(self._plan(entrants, candidates))))
@@ -220,9 +221,10 @@ class Job:
 
     def _stretched(self, race: Race, raced: Sequence[Candidate]) -> Race:
         """The race with more seeds and longer descents for the finish, as far as the time that it left allows."""
-        if self.wanted.steps is not None:
+        best = finalists(race, raced)
+        if self.wanted.steps is not None or not best:
             return race
-        ours, journal, least = finalists(race, raced)[0], self.bench.journal, race.plan.steps
+        ours, journal, least = best[0], self.bench.journal, race.plan.steps
         affords = partial(self._affords, race, (ours, next(c for c in raced if c.baseline)))
         enough = partial(planning.more_seeds, race.plan, self.wanted.seeds, partial(affords, least))
         plan = Plan(**journal.once("seeds", lambda: asdict(enough())))

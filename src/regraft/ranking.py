@@ -18,7 +18,7 @@ from regraft.scores._base import Evidence
 from regraft.scores._probe import along
 from regraft.sources import Source
 
-VOTING = ("knn", "linear_probe", "logme", "h_score", "leep", "nce")
+VOTING = ("knn", "linear_probe", "logme", "sfda", "leep", "nce")
 """Scores that vote on the combined rank. The last two need what the source itself predicts: they vote if all do."""
 LOUDEST = 3.0
 """Most that one score can say for or against a source, in its own standard errors."""

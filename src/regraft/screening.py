@@ -24,8 +24,8 @@ from regraft.scores._base import Evidence
 
 FIRST = 64
 """Labelled examples of the first rung, and four of each class at least; each further rung has twice as many."""
-QUICK = ("knn", "logme", "h_score")
-"""Scores that vote in screening: they cost milliseconds."""
+QUICK = ("knn", "logme", "leep", "nce")
+"""Scores that vote in screening: they cost milliseconds. The last two vote where all sources name classes."""
 FAILS = (UserError, CandidateError, OSError, RuntimeError, ValueError, TypeError, ImportError, AttributeError)
 """What ends one source, not the ranking: files and code of others may fail in any of these ways."""
 _RESAMPLES = 5

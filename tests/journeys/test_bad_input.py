@@ -172,6 +172,10 @@ VERBS = {
     "report of no run": (("report", "full"), "full"),
     "explain of no run": (("explain", "full"), "not a run folder"),
     "explain of nothing": (("explain", "l2sp"), "did you mean 'l2_sp'?"),
+    "explain of a run that is not there": (
+        ("explain", "runs/nope"),
+        "there is no run runs/nope and no catalogue 'runs'",
+    ),
     "unknown catalogue": (("list", "method"), "did you mean 'methods'?"),
     "explain of a damaged run": (("explain", "odd"), "run.json is damaged or not Regraft's"),
     "a word without its option": (("run", "strange"), "run has no place for 'strange'; say what it is: --target"),

@@ -10,7 +10,7 @@ from regraft.commands._story import story
 from regraft.core import catalog
 from regraft.core.config import settings
 from regraft.core.describe import describe
-from regraft.core.errors import unknown
+from regraft.core.errors import UserError, unknown
 from regraft.core.gauge import GAUGES
 from regraft.core.progress import Reporter
 from regraft.core.records import PASSED_OVER
@@ -46,6 +46,8 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
         told = json.loads(decided.read_text(encoding="utf-8")) if decided.is_file() else []  # older runs have none
         return {"run": runs.result_of(Path(options.name)), "decisions": told}
     kind, _, name = options.name.rpartition("/")
+    if kind and kind not in catalog.KINDS:
+        raise UserError(f"there is no run {options.name} and no catalogue {kind!r}; see 'regraft list' for catalogues")
     found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]
     if not found:
         raise unknown("entry or run", options.name, {n for k in catalog.KINDS for n in catalog.files(k)})

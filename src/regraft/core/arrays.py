@@ -6,6 +6,9 @@ import numpy as np
 
 from regraft.core.errors import UserError
 
+LARGEST = 1e70
+"""Numbers beyond this are refused: products of sums of their squares must be finite."""
+
 
 def matrix(given: Any, name: str) -> np.ndarray:
     """``given``, an array or a tensor, as a finite, non-empty matrix (N, D) of float64.
@@ -25,6 +28,8 @@ def matrix(given: Any, name: str) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(found).all(1))
     if len(bad):
         raise UserError(f"{name} has {len(bad)} rows that are not finite, first row {bad[0]}; leave them out")
+    if np.abs(found).max() > LARGEST:
+        raise UserError(f"{name} has numbers beyond {LARGEST:g}, too large to be squared and summed; scale them down")
     return found
 
 
@@ -38,5 +43,6 @@ def classes(given: Any, name: str) -> np.ndarray:
     whole = (found >= -1) & (found == np.floor(found)) if found.dtype.kind in "biuf" else np.zeros(found.shape, bool)
     if found.ndim != 1 or not whole.all():
         odd = f"shape {found.shape}; flatten them" if found.ndim != 1 else repr(found[~whole][0].item())
-        raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd}")
+        fix = "; numpy.unique(labels, return_inverse=True)[1] numbers names" if found.dtype.kind in "USO" else ""
+        raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd}{fix}")
     return found.astype(np.int64)
