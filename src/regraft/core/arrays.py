@@ -25,10 +25,10 @@ def matrix(given: Any, name: str) -> np.ndarray:
         raise UserError(f"{name} must be a matrix of numbers: {error}") from error
     if found.ndim != 2 or not found.size:
         raise UserError(f"{name} must be a non-empty matrix, an example a row, got shape {found.shape}")
-    bad = np.flatnonzero(~np.isfinite(found).all(1))
-    if len(bad):
-        raise UserError(f"{name} has {len(bad)} rows that are not finite, first row {bad[0]}; leave them out")
-    if np.abs(found).max() > LARGEST:
+    if not max(found.max(), -found.min()) <= LARGEST:  # two passes without a copy; true of NaN too
+        bad = np.flatnonzero(~np.isfinite(found).all(1))
+        if len(bad):
+            raise UserError(f"{name} has {len(bad)} rows that are not finite, first row {bad[0]}; leave them out")
         raise UserError(f"{name} has numbers beyond {LARGEST:g}, too large to be squared and summed; scale them down")
     return found
 
