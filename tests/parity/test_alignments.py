@@ -292,6 +292,18 @@ def test_meda_is_the_slow_solution_of_the_paper(centre):
     assert aligned.target(target) == pytest.approx(expected[40:], abs=1e-6)
 
 
+@pytest.mark.parametrize(("landmarks", "neighbours", "near"), [(100, None, 1), (100, 4, 4), (20, None, 3), (20, 1, 1)])
+def test_an_example_moves_as_the_nearest_ones_of_the_plan_do(landmarks, neighbours, near):
+    pytest.importorskip("ot", reason="the extra ot is not installed")
+    source, labels, target = golden()
+    found = OptimalTransport(landmarks=landmarks, neighbours=neighbours).fit(source, labels, target)
+    points, shifts = (found.source_layer.get_buffer(name).numpy() for name in ("points", "values"))
+    new = source + 0.1
+    nearest = ((new[:, None] - points) ** 2).sum(2).argsort(1)[:, :near]
+    assert len(points) == min(landmarks, len(source))
+    assert found.source(new) == pytest.approx(new + shifts[nearest].mean(1))
+
+
 @pytest.mark.parametrize("alignment", [Tca(kernel="gaussian", landmarks=60), Jda(kernel="gaussian", landmarks=60)])
 def test_with_few_landmarks_components_are_near_the_exact_ones(alignment):
     source, labels, target = golden()

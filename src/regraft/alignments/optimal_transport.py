@@ -15,17 +15,17 @@ from regraft.heads._kernels import landmarks, places
 from regraft.heads._layers import Neighbours
 
 _ROUNDS, _ITERATIONS, _SMOOTHED = 10, 200, 1e-3
-_MANY, _FEW, _WIDER, _SHIFTED = 2000, 1000, 5, 3
+_WIDER, _SHIFTED = 5, 3
 
 
 @settings
 class OptimalTransport(Alignment):
     """Move each source example to the mean of the target examples that a transport plan sends it to.
 
-    The plan has least cost, the squared distance in units of its median; new source examples move as the nearest one
-    does. Exact up to ``landmarks`` examples a domain; beyond them the plan is between that many of each, and all move
-    as the nearest three of these do. A plain plan takes five times as many target examples: of as many it sends each to
-    one, of five times as many to a mean, as the entropy does by itself. Needs POT, the extra ``ot``.
+    The plan has least cost, the squared distance in units of its median. Exact up to ``landmarks`` examples a domain;
+    beyond them it is between that many of each. All source examples, new ones too, move as the ``neighbours`` that are
+    nearest among those of the plan do on average. A plain plan takes five times as many target examples: of as many it
+    sends each to one, of five times as many to a mean, as the entropy does by itself. Needs POT, the extra ``ot``.
     Reference: Courty, Flamary, Tuia and Rakotomamonjy, Optimal transport for domain adaptation, TPAMI 2017, eqs. 4, 9
     (entropy, after Cuturi 2013) and 14 (the map); the group penalty, of roots, and its rounds of majorisation: Courty,
     Flamary and Tuia, ECML PKDD 2014, section 3; new examples: Ferradans et al., SIAM J. Imaging Sciences 2014.
@@ -38,24 +38,24 @@ class OptimalTransport(Alignment):
     """Weight of the entropy."""
     groups: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the group penalty."""
-    landmarks: Annotated[int, Field(ge=2)] | None = None
-    """Examples of each domain that a plan is computed for; None: 2,000, or for a plain plan, whose time grows faster,
-    1,000 of the source and five times as many of the target."""
+    neighbours: Annotated[int, Field(ge=1)] | None = None
+    """Examples of the plan, itself among them, as the mean of which an example moves; None: one, as in the paper, where
+    the plan has all of the source, else three. More help where features are clean, and harm where they are noisy."""
+    landmarks: Annotated[int, Field(ge=2)] = 1000
+    """Examples of each domain that a plan is computed for; of the target, five times as many for a plain plan."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
         if self.plan == "classes" and (labels < 0).any():
             raise UserError("plan 'classes' of optimal_transport needs a label for each source example; try 'entropic'")
-        plain = self.plan == "plain"
-        count = self.landmarks or (_FEW if plain else _MANY)
-        where = places(source, count)
-        ours, theirs = source[where], landmarks(target, count * (_WIDER if plain else 1))
+        where = places(source, self.landmarks)
+        ours, theirs = source[where], landmarks(target, self.landmarks * (_WIDER if self.plan == "plain" else 1))
         cost = euclidean_distances(ours - theirs.mean(0), theirs - theirs.mean(0), squared=True)
         plan = self._plan(labels[where], cost / (np.median(cost) or 1.0))
         moved = plan @ theirs / np.maximum(plan.sum(1, keepdims=True), 1e-300)
         values = {"points": ours, "values": moved - ours, "counts": np.ones(len(ours))}
-        near = 1 if len(ours) == len(source) else min(_SHIFTED, len(ours))
-        return Aligned(Neighbours(values, count=near, shift=True), nn.Identity())
+        near = self.neighbours or (1 if len(ours) == len(source) else _SHIFTED)
+        return Aligned(Neighbours(values, count=min(near, len(ours)), shift=True), nn.Identity())
 
     def _plan(self, labels: np.ndarray, cost: np.ndarray) -> np.ndarray:
         ot = _pot()
