@@ -92,6 +92,16 @@ def test_bad_sources_of_text(told, shell, given, message):
     assert not (shell.here / "never").exists()
 
 
+def test_a_table_whose_texts_are_in_another_column(shell):
+    """Its column is the user's to name: a table of words may be one of categories."""
+    rows = "".join(f"{word} {place},{word[0]}\n" for word in ("apple", "banana") for place in range(12))
+    (shell.here / "odd.csv").write_text("txet,label\n" + rows)
+    (shell.here / "words.txt").write_text("apple 0.1 0.2\nbanana 0.3 0.1\n")
+    done = shell("run", "--target", "odd.csv", "--source", "glove:words.txt", "--shots", 3, "--out", "never")
+    assert done.returncode == 2, done.stderr
+    assert "but these are rows; give another source, or call the column of texts 'text'" in done.stderr
+
+
 def test_pictures_for_a_model_of_text(told, shell):
     done = shell("predict", told / "run", shell.data("handwriting"))
     assert done.returncode == 2

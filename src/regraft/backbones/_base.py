@@ -76,7 +76,9 @@ class Backbone(ABC):
         takes = self.preprocess.kind
         if takes != examples.kind:
             name = catalog.name_of(type(self))
-            raise UserError(f"{name} networks take {noun(takes)}s, but these are {examples.noun}s; give another source")
+            column = ", or call the column of texts 'text'" if (takes, examples.kind) == ("text", "table") else ""
+            others = f"but these are {examples.noun}s; give another source{column}"
+            raise UserError(f"{name} networks take {noun(takes)}s, {others}")
         return self
 
     def alone(self) -> "Backbone":
