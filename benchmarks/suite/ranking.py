@@ -20,7 +20,7 @@ from build import lay_out
 from measure import chosen, commit
 from reopened import Reopened
 from results import RESULTS, Results, read
-from table import table, tau
+from table import agreement, tau
 from tasks import Task
 
 from regraft.core import catalog
@@ -78,19 +78,7 @@ def main() -> None:
             other = replace(task, seed=task.seed + 100 * draw)
             results.once(task.name, lambda task=other, out=out: taus(task, given.data.resolve(), out))
     found = [row["tau"] for draw in given.draws for row in read(given.out / f"draw-{draw}" / RESULTS) if "tau" in row]
-    print(shown(found))
-
-
-def shown(found: list[dict[str, float]]) -> str:
-    """The table, best first."""
-    means = {name: [row for row in found if name in row] for name in {name for row in found for name in row}}
-    lines = []
-    for name in sorted(means, key=lambda n: -np.mean([row[n] for row in means[n]])):
-        ahead = np.array([row["combined"] - row[name] for row in means[name]])
-        mean = f"{np.mean([row[name] for row in means[name]]):.2f}"
-        sides = f"{(ahead > 1e-9).sum()} / {(ahead < -1e-9).sum()}"
-        lines.append((name, mean, str(len(ahead)), f"{ahead.mean():+.2f}", sides))
-    return table(("score", "mean tau", "tasks", "combined ahead by, same tasks", "combined better / worse"), lines)
+    print(agreement(found))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ interval of 95% over examples. **Cost**: the race's seconds of the processor ove
 """
 
 import argparse
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,20 +135,22 @@ def choosing(found: Sequence[Found]) -> str:
 
 def ranking(found: Sequence[Found]) -> str:
     """Weighted tau of the combined ranking and of each score, mean over the tasks where it can be had."""
-    taus: dict[str, dict[str, float]] = defaultdict(dict)
+    taus = []
     for one in found:
         truth = one.truth()
         columns = {"combined": [-float(r) for r in one.rank["ranks"]], **one.rank["scores"]}
-        for name, values in columns.items():
-            if None not in values:
-                taus[name][one.task.name] = tau(values, truth)
-    rows = []
-    for name in sorted(taus, key=lambda n: -np.mean(list(taus[n].values()))):
-        mine = taus[name]
-        common = [taus["combined"][t] - value for t, value in mine.items()]
-        ahead = f"{np.mean(common):+.2f}" if name != "combined" else ""
-        wins = f"{sum(c > 0 for c in common)} / {sum(c < 0 for c in common)}" if name != "combined" else ""
-        rows.append((name, f"{np.mean(list(mine.values())):.2f}", str(len(mine)), ahead, wins))
+        taus.append({name: tau(values, truth) for name, values in columns.items() if None not in values})
+    return agreement(taus)
+
+
+def agreement(taus: Sequence[dict[str, float]]) -> str:
+    """The table of what each score, and their combination, has on each task, the best first."""
+    rows, scores = [], {name: [of for of in taus if name in of] for of in taus for name in of}
+    for name in sorted(scores, key=lambda n: -np.mean([of[n] for of in scores[n]])):
+        common = np.array([of["combined"] - of[name] for of in scores[name]])
+        mean, other = f"{np.mean([of[name] for of in scores[name]]):.2f}", name != "combined"
+        wins = f"{(common > 0).sum()} / {(common < 0).sum()}" * other
+        rows.append((name, mean, str(len(common)), f"{common.mean():+.2f}" * other, wins))
     return table(("score", "mean tau", "tasks", "combined ahead by, same tasks", "combined better / worse"), rows)
 
 

@@ -86,7 +86,7 @@ def test_what_is_no_matrix_and_no_class_is_refused(name):
         (good[:, 0], good, labels, "matrix"),
         (good, good[:, :2], labels, "same number of features"),
         (np.where(good > 1, np.inf, good), good, labels, "not finite"),
-        (good * 1e200, good, labels, r"beyond 1e\+70"),
+        (good * 1e71, good, labels, r"beyond 1e\+70"),
         (good, good, labels[:3], "3 and 12 labels"),
         (
             good,
@@ -110,7 +110,7 @@ def test_labels_that_are_all_unknown_are_refused(name):
 @pytest.mark.parametrize("scale", [1e69, 1e-200])
 @pytest.mark.parametrize("name", NAMES)
 def test_features_beyond_arithmetic_give_finite_ones_or_a_sentence(name, scale):
-    """Not what numpy says of them: squares of these overflow, or are zero."""
+    """Not what numpy says of them: fourth powers of these nearly overflow, or squares are zero."""
     x, labels = draw((12, 3))
     with np.errstate(all="ignore"), suppress(CandidateError):
         found = make(name).fit(scale * x, labels, scale * (x + 1))
