@@ -8,8 +8,10 @@ from torch import nn
 
 from regraft.augment import Augment
 from regraft.edits.freeze import Freeze
+from regraft.edits.new_head import NewHead
 from regraft.optimisation import Descent, build, set_rate
 from regraft.tasks.classification import Classification
+from regraft.training import Phase, run
 
 
 def rates(toy, options: Descent, steps) -> list[float]:
@@ -150,3 +152,25 @@ def test_a_shift_moves_by_its_share_of_the_side():
     draws = torch.zeros(1, 9)
     draws[0, 4] = 1.0
     assert augment.apply(x, draws)[0, 0, 8].argmax() == 4
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes", "factor"),
+    [
+        (NewHead(reuse=False), {}, 512 / 24),
+        (NewHead(reuse=True), {}, 1.0),  # it knows its classes already
+        (NewHead(reuse=False, hurried=False), {}, 1.0),
+        (NewHead(reuse=False), {"norm": False}, 1.0),
+    ],
+)
+def test_a_new_head_on_few_features_learns_faster(toy, edit, changes, factor):
+    model = edit.apply(toy.fresh(toy.backbone(**changes)), toy.problem())
+    model = Freeze(keep=None).apply(model, toy.problem())
+    found = [group["factor"] for group in build(model, nn.Module(), Descent()).param_groups]
+    assert (found[0], found[-1]) == (1.0, pytest.approx(factor))
+
+
+def test_a_head_has_its_usual_rate_again_in_the_next_phase(toy):
+    first = Phase(edits=(NewHead(reuse=False),), terms={}, descent=Descent(steps=0))
+    assert run(toy.fresh(), (first,), toy.problem()).head_tempo > 1
+    assert run(toy.fresh(), (first, Phase(edits=(), terms={}, descent=Descent(steps=0))), toy.problem()).head_tempo == 1

@@ -29,6 +29,7 @@ class Model(nn.Module):
         super().__init__()
         self.backbone, self.head, self.classes = backbone, head, classes
         self.frozen_norm = False
+        self.head_tempo = 1.0  # factor on the rate of the head in this phase
         self.task: Task | None = None  # what the head was made for
         self.added: tuple[object, ...] = ()  # the structural edits whose parts the backbone holds, in order
         self.kept = nn.ModuleDict()  # weights that a later phase goes back to: see `edits/_kept.py`

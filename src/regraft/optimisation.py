@@ -58,7 +58,7 @@ def build(model: Model, bound: nn.Module, options: Descent) -> torch.optim.Optim
     """An optimiser of the parameters that may learn, in groups of those with the same ``factor`` on the rate."""
     depths, tempo = model.depth_groups(), model.backbone.tempo
     # What must learn fast gives small features; a head that learns alone has a rate of its own.
-    head = options.head_factor * (max(1.0, tempo) if any(depths[:-1]) else 1.0)
+    head = options.head_factor * (max(1.0, tempo, model.head_tempo) if any(depths[:-1]) else 1.0)
     factors = [tempo * options.layer_decay ** (len(depths) - 2 - depth) for depth in range(len(depths) - 1)]
     extra = [p for p in bound.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = []

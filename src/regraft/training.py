@@ -93,6 +93,7 @@ def run(model: Model, phases: tuple[Phase, ...], problem: Problem, engine: Engin
             # Edits are repeated on resuming: they rebuild the shape that the saved weights fit into.
             torch.manual_seed(derive(problem.seed, "edits", number))
             part = _divided(problem, phase.aside)
+            model.head_tempo = 1.0
             for edit in phase.edits:
                 model = edit.apply(model, part)
             if phase.terms and number >= begin:

@@ -13,6 +13,8 @@ from regraft.features import features
 from regraft.model import Model, Problem
 from regraft.tasks.regression import Regression
 
+_WIDE = 512
+"""Features from which on a new head learns at the rate of the network."""
 _NAMED = 10
 """Names of shared classes that are said, at most."""
 
@@ -25,10 +27,16 @@ class NewHead(Edit):
     default the source's rows are kept only if, as they are, they know the labelled target's examples of these classes
     (see `Task.knows`). The layer of a source of numbers is kept, in the target's units, if it predicts the labelled
     target better than the mean does.
+
+    A new layer for classes on few features of a network with batch normalisation learns faster in the descent that
+    follows, since each of its weights has further to go.
+    Reference: of the rate, inverse to the width, Yang, Hu et al., Tensor Programs V, NeurIPS 2021, table 3.
     """
 
     reuse: bool | None = None
     """Keep the rows of shared classes: always, never, or (None) if they work on the labelled target."""
+    hurried: bool = True
+    """Whether a new layer learns faster on few features; not where the network is as new as its head."""
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
@@ -43,6 +51,8 @@ class NewHead(Edit):
             with torch.no_grad():
                 model.head.weight[list(pairs)] = old.weight[list(pairs.values())]
                 model.head.bias[list(pairs)] = old.bias[list(pairs.values())]
+        elif self.hurried and model.batch_norms and not isinstance(problem.task, Regression):
+            model.head_tempo = max(1.0, _WIDE / model.backbone.feature_dim)
         return model
 
 

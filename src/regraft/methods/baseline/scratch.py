@@ -28,5 +28,5 @@ class Scratch(Method):
 
     def phases(self, problem: Problem) -> tuple[Phase, ...]:
         """See `Method.phases`."""
-        edits = (Reset(), NewHead(reuse=False), Freeze(keep=None), SetNorm(frozen=False))
+        edits = (Reset(), NewHead(reuse=False, hurried=False), Freeze(keep=None), SetNorm(frozen=False))
         return (Phase(edits=edits, terms={"task": Weighted(term=Supervised())}, descent=self.descent),)
