@@ -2,16 +2,19 @@
 
 import json
 import pickle
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from torch import nn
 
 from regraft.backbones._base import Backbone
 from regraft.backbones._facts import facts
+from regraft.backbones._reach import opened
 from regraft.backbones._text import pooled
 from regraft.backbones._vectors import rows_of
 from regraft.backbones.glove import Glove
@@ -275,9 +278,30 @@ def test_a_folder_that_is_no_network(tmp_path, examples):
 
 
 def test_a_hub_that_cannot_be_reached(examples, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # or it would try for half a minute
+    unnamed(monkeypatch)
     with pytest.raises(UserError, match=r"is not on this machine .* name that: hf:path/to/folder"):
         Hf(arch="somebody/some-network").suited(examples)
+
+
+def unnamed(monkeypatch) -> None:
+    """No host has an address, and no proxy asks for us."""
+
+    def nowhere(*args):
+        raise socket.gaierror("name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    monkeypatch.setattr("regraft.backbones._reach.getproxies", dict)
+
+
+def test_a_hub_without_an_address_is_not_asked_again_and_again(monkeypatch):
+    unnamed(monkeypatch)
+    assert opened(constants.is_offline_mode)
+    assert not constants.is_offline_mode()
+    with pytest.raises(ZeroDivisionError):
+        opened(lambda: 1 / 0)
+    assert not constants.is_offline_mode()
+    monkeypatch.setattr("regraft.backbones._reach.getproxies", lambda: {"https": "http://proxy:8080"})
+    assert not opened(constants.is_offline_mode)
 
 
 class _Runs:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._carried import Carried
 from regraft.backbones._decompose import decompose
+from regraft.backbones._reach import opened
 from regraft.backbones._spectrogram import HEARD, early, heard, hearing
 from regraft.backbones._weights import CONVENTIONS, HUB_CONVENTIONS, carry, pad_same
 from regraft.core.config import Choice, settings
@@ -170,7 +171,7 @@ class Foreign(Backbone):
 
 def _from_hub(load: Callable[[], nn.Module], arch: str) -> nn.Module:
     try:
-        return load()
+        return opened(load)
     except (URLError, OSError) as error:
         raise UserError(
             f"the weights of {arch!r} are not on this machine and their hub cannot be reached; "

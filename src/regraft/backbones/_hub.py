@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from regraft.backbones._reach import opened
 from regraft.core.errors import UserError
 from regraft.core.extras import missing
 
@@ -71,7 +72,7 @@ def _library() -> Any:
 
 def _told(load: Callable[[], Any], arch: str) -> Any:
     try:
-        return load()
+        return opened(load)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"the weights in {arch} hold more than plain tensors, and loading them could run code in them; "
