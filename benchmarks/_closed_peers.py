@@ -17,6 +17,8 @@ from regraft.weightings._kernels import candidates, typical
 from regraft.weightings._least_squares import _PENALTIES
 
 CLASSES, TELLING, APART, ANGLE, GROWN, MOVED = 10, 24, 0.8, 0.5, (0.5, 2), 0.3
+KEPT = 0.8
+"""Of the examples of a file, those in one draw."""
 Answer = Callable[[], np.ndarray]
 """What a side does after its clock has stopped: the classes (M,) of the target."""
 Side = Callable[[], Answer]
@@ -44,9 +46,9 @@ def drawn(rows: int, width: int, seed: int) -> Pair:
 
 
 def part(pair: Pair, seed: int) -> Pair:
-    """Four of five examples of each domain, other ones for each seed."""
+    """`KEPT` of the examples of each domain, other ones for each seed."""
     rng = np.random.default_rng(seed)
-    ours, theirs = (rng.permutation(len(of))[: 4 * len(of) // 5] for of in (pair.labels, pair.truth))
+    ours, theirs = (rng.permutation(len(of))[: int(KEPT * len(of))] for of in (pair.labels, pair.truth))
     return Pair(pair.name, pair.source[ours], pair.labels[ours], pair.target[theirs], pair.truth[theirs])
 
 

@@ -46,7 +46,7 @@ import _closed_peers
 import _without_tensorflow
 import numpy as np
 import torch
-from _closed_peers import Contest, Side, closed, drawn, lengths, part
+from _closed_peers import KEPT, Contest, Side, closed, drawn, lengths, part
 from _deep_peers import Bench, deep
 from _measuring import existing, machine, table, write
 from alignments import Pair, matrices
@@ -120,7 +120,21 @@ def _short(of: Result | str) -> str:
     return of if isinstance(of, str) else f"{of.right.mean():.3f}, {of.seconds:.1f} s"
 
 
-def compared(ours: list[Any], theirs: list[Any], repeats: int) -> tuple[str, bool, bool]:
+def uncertain(each: np.ndarray, shared: bool) -> float:
+    """Standard error of the mean of differences (draws, N): that of examples or that of draws, the larger one.
+
+    ``shared``: the draws are parts of one set of examples. Most of it is in every draw, so draws differ less than new
+    examples would, and more draws make that no better: their deviation counts as the jackknife has it.
+    Reference: Shao and Wu, A general theory for jackknife variance estimation, Annals of Statistics 1989 (delete-d).
+    """
+    draws, count = (1, each.shape[1]) if shared else each.shape
+    of_examples = float(each.std()) / (draws * count) ** 0.5
+    if len(each) == 1:
+        return of_examples
+    return max(of_examples, float(each.mean(1).std(ddof=1)) * (KEPT / (1 - KEPT) if shared else 1 / draws) ** 0.5)
+
+
+def compared(ours: list[Any], theirs: list[Any], repeats: int, shared: bool) -> tuple[str, bool, bool]:
     """A cell of the table, and whether ours is less accurate beyond noise, and slower, than this library."""
     failed = next((of for of in theirs if isinstance(of, str)), None)
     if failed or not theirs or any(isinstance(of, str) for of in ours):
@@ -129,22 +143,19 @@ def compared(ours: list[Any], theirs: list[Any], repeats: int) -> tuple[str, boo
     # Repetitions are of time: each draw of the data counts once.
     each = np.array([a.right.astype(float) - b.right for a, b in zip(ours, theirs, strict=True)][::repeats])
     by_draw = each.mean(1)
-    error = each.std() / each.size**0.5
-    if len(each) > 1:
-        error = max(error, float(by_draw.std(ddof=1)) / len(each) ** 0.5)
     right = np.mean([of.right.mean() for of in theirs])
     noise = f" ± {100 * by_draw.std(ddof=1):.1f}" if len(each) > 1 else ""
     cell = f"{right:.3f} ({100 * by_draw.mean():+.1f}{noise}), {other:.2f} s, {other / mine:.1f}"
-    return cell, bool(by_draw.mean() < -2 * error), other < mine
+    return cell, bool(by_draw.mean() < -2 * uncertain(each, shared)), other < mine
 
 
-def shown(name: str, found: Found, repeats: int) -> dict[str, list[str]]:
-    """Print the table of one data set, and what of the claim does not hold."""
+def shown(name: str, found: Found, repeats: int, shared: bool) -> dict[str, list[str]]:
+    """Print the table of one data set, and what of the claim does not hold; ``shared``: see `uncertain`."""
     lines, less, slow = [], [], []
     for method, sides in found.items():
         cells, ours = [method, ", ".join(_middle(sides["ours"]))], sides["ours"]
         for library in LIBRARIES:
-            cell, worse, slower = compared(ours, sides.get(library, []), repeats)
+            cell, worse, slower = compared(ours, sides.get(library, []), repeats, shared)
             cells.append(cell)
             less += [f"{method} ({library})"] if worse else []
             slow += [f"{method} ({library})"] if slower else []
@@ -204,9 +215,8 @@ def main() -> None:
                 contests = closed(pair) | deep(bench)
                 for turn in range(options.repeats):
                     play(contests, pair, seed + turn, options, found)
-            verdicts[name] = shown(
-                f"{name}, {len(pair.source)} and {len(pair.target)} x {pair.source.shape[1]}", found, options.repeats
-            )
+            title = f"{name}, {len(pair.source)} and {len(pair.target)} x {pair.source.shape[1]}"
+            verdicts[name] = shown(title, found, options.repeats, shared=name != "drawn")
             everything[name] = plain(found)
     write(options.out, {"options": {k: str(v) for k, v in vars(options).items()}, "found": everything, **verdicts})
 
