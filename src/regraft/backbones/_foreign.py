@@ -163,19 +163,19 @@ class Foreign(Backbone):
 
     def _trained(self) -> tuple[nn.Module, Carried | None]:
         if self.weights is None:
-            return _from_hub(lambda: self.bare(True), self.arch), None
+            return _from_hub(lambda: self.bare(True), f"{type(self).__name__.lower()}:{self.arch}"), None
         network = self.bare(False)
         heads = tuple(f"{name}." for name in self.classifiers(network))
         return network, carry(network, self.weights, heads, self.adapted)
 
 
-def _from_hub(load: Callable[[], nn.Module], arch: str) -> nn.Module:
+def _from_hub(load: Callable[[], nn.Module], uri: str) -> nn.Module:
     try:
         return opened(load)
     except (URLError, OSError) as error:
         raise UserError(
-            f"the weights of {arch!r} are not on this machine and their hub cannot be reached; "
-            f"bring the weights file and name it after an @: {arch}@weights.safetensors"
+            f"the weights of {uri!r} are not on this machine and their hub cannot be reached; "
+            f"bring the weights file and name it after an @: {uri}@weights.safetensors"
         ) from error
     except RuntimeError as error:
-        raise UserError(f"its library has no trained weights for {arch!r}; name a file: {arch}@FILE") from error
+        raise UserError(f"its library has no trained weights for {uri!r}; name a file: {uri}@FILE") from error

@@ -193,8 +193,10 @@ def _asked(options: Rank) -> list[str]:
     if options.sources is not None:
         try:
             lines = options.sources.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"option 'sources': cannot read {options.sources} ({reason(error)}); check it") from error
+        except OSError as error:
+            raise UserError(f"option 'sources': cannot read {options.sources}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"option 'sources': {options.sources} is not text in UTF-8; save it so") from error
         listed = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     uris = list(dict.fromkeys([*options.source, *listed]))
     if not uris:

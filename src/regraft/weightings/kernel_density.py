@@ -17,7 +17,8 @@ class KernelDensity(Weighting):
     """The ratio of two kernel density estimates with one bandwidth, along the first principal components.
 
     Densities of hundreds of features cannot be estimated, so few components are kept, scaled to unit variance. The
-    bandwidth is that of Scott's rule for the smaller domain. An example of the source is no evidence for itself.
+    bandwidth is that of Scott's rule for the smaller domain. An example counts in the density of its own domain, or
+    one that is far from all others would weigh more than they do together.
     Reference: Shimodaira, Improving predictive inference under covariate shift, JSPI 2000; of the bandwidth: Scott,
     Multivariate density estimation, 1992, section 6.
     """
@@ -30,11 +31,14 @@ class KernelDensity(Weighting):
     def estimate(self, source: np.ndarray, target: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """See `Weighting.estimate`."""
         x, y = self._reduced(source, target)
-        ours, theirs = x[order(source)[: self.centres]], y[order(target)[: self.centres]]
+        kernels = order(source)[: self.centres]
+        ours, theirs = x[kernels], y[order(target)[: self.centres]]
         # Where either domain would be likeliest is narrower, and the ratio then rests on a handful of examples.
         width = min(len(ours), len(theirs)) ** (-1 / (x.shape[1] + 4))
-        found = [_log_density(x, centres, width) for centres in (theirs, ours)]
-        log = np.clip(found[0] - found[1], -50, 50)
+        there, here = (_log_density(x, centres, width) for centres in (theirs, ours))
+        others = np.setdiff1d(np.arange(len(x)), kernels)
+        here[others] = np.logaddexp(here[others], 0)  # their own kernels, which those of `ours` have already
+        log = np.clip(there - here, -50, 50)
         return np.asarray(np.exp(log - log.max()))
 
     def _reduced(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,13 +53,6 @@ class KernelDensity(Weighting):
 
 
 def _log_density(x: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
-    """Log density (N,), up to a constant, of examples (N, C) by kernels around all centres but themselves."""
-    found = np.empty(len(x))
-    for rows in np.array_split(np.arange(len(x)), max(1, len(x) // 2000)):
-        distances = squared(x[rows], centres)
-        itself = np.asarray(distances <= 1e-12)
-        only = np.asarray(itself.all(1))
-        others: np.ndarray = np.where(itself, -np.inf, -distances / (2 * width**2))
-        counts = np.maximum(len(centres) - itself.sum(1), 1)
-        found[rows] = np.where(only, 0.0, logsumexp(np.where(only[:, None], 0.0, others), axis=1) - np.log(counts))
-    return found
+    """Log density (N,), up to a constant, of examples (N, C) by kernels around ``centres``."""
+    parts = np.array_split(x, max(1, len(x) // 2000))
+    return np.concatenate([logsumexp(-squared(part, centres) / (2 * width**2), axis=1) for part in parts])
