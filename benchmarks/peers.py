@@ -103,7 +103,13 @@ Found = dict[str, dict[str, list[Any]]]
 
 
 def play(contests: dict[str, Contest], pair: Pair, turn: int, options: argparse.Namespace, found: Found) -> None:
-    """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``."""
+    """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``.
+
+    Raises:
+        SystemExit: ``--only`` names none of them.
+    """
+    if unknown := set(options.only) - {known for name in contests for known in (name, name.split(",")[0])}:
+        raise SystemExit(f"no row named {', '.join(sorted(unknown))}; there are: {'; '.join(contests)}")
     for name, sides in contests.items():
         if options.only and not {name, name.split(",")[0]} & set(options.only):
             continue
