@@ -15,7 +15,7 @@ Range: measured once, on one of two busy cores in 7 minutes; gains over scratch 
     switzerland  from cleveland +9.1 [+3.4, +14.9] helps, hungarian +15.9 [-3.8, +35.6], va -26.5 [-46.1, -7.0] hurts,
                  all +1.2 [-12.5, +14.9]
     va           from cleveland -9.5 [-15.7, -3.3] hurts, hungarian -2.2 [-9.6, +5.2], switzerland +1.0 [-5.9, +7.9],
-                 all VAALL
+                 all -7.7 [-13.5, -1.9] hurts
 """
 
 import sys
