@@ -103,13 +103,7 @@ Found = dict[str, dict[str, list[Any]]]
 
 
 def play(contests: dict[str, Contest], pair: Pair, turn: int, options: argparse.Namespace, found: Found) -> None:
-    """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``.
-
-    Raises:
-        SystemExit: ``--only`` names none of them.
-    """
-    if unknown := set(options.only) - {known for name in contests for known in (name, name.split(",")[0])}:
-        raise SystemExit(f"no row named {', '.join(sorted(unknown))}; there are: {'; '.join(contests)}")
+    """One round of each contest, the sides in an order that changes with ``turn``, added to ``found``."""
     for name, sides in contests.items():
         if options.only and not {name, name.split(",")[0]} & set(options.only):
             continue
@@ -219,6 +213,8 @@ def main() -> None:
                 bench = Bench(pair, options.epochs, seed)
                 bench.began(isolated(bench.trained, options.limit, options.memory))
                 contests = closed(pair) | deep(bench)
+                if unknown := set(options.only) - {known for row in contests for known in (row, row.split(",")[0])}:
+                    raise SystemExit(f"no row named {', '.join(sorted(unknown))}; there are: {'; '.join(contests)}")
                 for turn in range(options.repeats):
                     play(contests, pair, seed + turn, options, found)
             title = f"{name}, {len(pair.source)} and {len(pair.target)} x {pair.source.shape[1]}"

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from regraft.weightings._label_shift import confusion
-from regraft.weightings._rows import dealt
+from regraft.weightings._rows import dealt, order
 from regraft.weightings.bbse import Bbse
 from regraft.weightings.domain_classifier import DomainClassifier
 from regraft.weightings.kernel_density import KernelDensity
@@ -182,6 +182,21 @@ def test_kernel_density_against_a_loop():
     width = 25 ** (-1 / 5)  # Scott's rule for one component
     slow = np.array([density(at, b, width) / density(at, a, width) for at in a[:, 0]])
     assert KernelDensity()(x, y) == pytest.approx(slow / slow.mean(), rel=1e-6)
+
+
+def test_an_example_that_has_no_kernel_counts_in_its_domain_all_the_same():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 1)), rng.normal(1.0, 1.0, (25, 1))
+    both = np.concatenate([x, y])
+    a, b = (((of - both.mean()) / both.std(ddof=1))[:, 0] for of in (x, y))
+    mine, theirs = order(x)[:10], order(y)[:10]
+
+    def kernels(at: float, of: np.ndarray) -> float:
+        return float(np.exp(-((at - of) ** 2) / (2 * 10 ** (-2 / 5))).sum())
+
+    there = np.array([kernels(at, b[theirs]) for at in a])
+    here = np.array([kernels(a[i], a[[*mine] if i in mine else [*mine, i]]) for i in range(30)])
+    assert KernelDensity(centres=10)(x, y) == pytest.approx(there / here / (there / here).mean(), rel=1e-6)
 
 
 def test_nearest_neighbours_against_a_loop():
