@@ -149,7 +149,7 @@ def _parse(verb: str, description: Description, rest: Sequence[str]) -> tuple[di
     for text in extra:
         if not text.startswith("-"):
             raise UserError(
-                f"{verb} has no place for {text!r}; say what it is: {', '.join(names)}"
+                f"{verb} has no place for {text!r}; say what it is, as {names[0]} {text}: {', '.join(names)}"
                 if names
                 else f"{verb} takes no {text!r}; leave it out"
             )

@@ -84,6 +84,8 @@ def check(uri: str) -> None:
         if not (Path(uri) / "model.json").exists() and known(Path(uri)):
             raise UserError(f"source {uri!r} is no folder of a run; to learn from the examples in it write data:{uri}")
         artifacts.manifest_of(Path(uri))
+    elif not rest and kind in KINDS and uri != kind:
+        raise UserError(f"source {uri!r} names nothing behind its colon; write {kind}: and the name or path")
     elif not rest:
         raise UserError(
             f"source {uri!r} is neither a run folder nor of the form kind:name; kinds: {', '.join(KINDS[:-1])}"

@@ -50,6 +50,7 @@ def here(shell):
     (folder / "list.yaml").write_text("- target\n")
     (folder / "fake.npz").write_text("not an array")
     (folder / "broken.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b" "label"}\n')
+    np.savez(folder / "bare.npz", x=np.eye(4))
     np.savez(folder / "vectors.npz", x=np.eye(4), y=[0, 1, 0, 1])
     (folder / "texts.csv").write_text("text,label\n" + "".join(f"a {i},{'xy'[i % 2]}\n" for i in range(40)))
     (folder / "rows.csv").write_text("a,label\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(40)))
@@ -157,6 +158,12 @@ RUNS = {
     "texts without labels for pictures": (run(unlabeled="texts.csv"), "option 'unlabeled' holds texts, but the target"),
     "texts to judge pictures": (run(test="texts.csv"), "option 'test' holds texts, but the target pictures"),
     "a column of a folder": (run(source="data:strange?label=x"), "has no column 'x'; say which one"),
+    "an array without labels": (
+        run(target="vectors.npz", source="data:bare.npz", shots=1),
+        "has no array 'label'; say which one holds its labels, as data:bare.npz?label=ARRAY; there are: x",
+    ),
+    "a source without a name": (run(source="data:"), "source 'data:' names nothing behind its colon"),
+    "a method like no other": (run(method="qqq"), "(regraft list methods lists them)"),
     "missing options": (run(config="no.yaml"), "cannot read no.yaml"),
 }
 VERBS = {
@@ -178,7 +185,10 @@ VERBS = {
     ),
     "unknown catalogue": (("list", "method"), "did you mean 'methods'?"),
     "explain of a damaged run": (("explain", "odd"), "run.json is damaged or not Regraft's"),
-    "a word without its option": (("run", "strange"), "run has no place for 'strange'; say what it is: --target"),
+    "a word without its option": (
+        ("run", "strange"),
+        "run has no place for 'strange'; say what it is, as --target strange",
+    ),
     "a word for what takes none": (("doctor", "strange"), "doctor takes no 'strange'; leave it out"),
     "resume of a training by run": (("run", "--resume", "made"), "go on with: regraft train --resume made"),
     "report of a training": (("report", "made"), "made was made by 'regraft train', which judges nothing"),

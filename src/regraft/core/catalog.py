@@ -46,7 +46,7 @@ def find(kind: str, name: str) -> Any:
     if path is None:
         for entry in entry_points(group=f"regraft.{kind}", name=name):
             return entry.load()
-        raise unknown(kind.removesuffix("s"), name, names(kind))
+        raise unknown(kind.removesuffix("s"), name, names(kind), f"regraft list {kind}")
     module = importlib.import_module(".".join(("regraft", *path.relative_to(ROOT).with_suffix("").parts)))
     classes = [v for k, v in vars(module).items() if isinstance(v, type) and k[0] != "_"]
     own = [cls for cls in classes if cls.__module__ == module.__name__]

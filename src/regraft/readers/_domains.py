@@ -88,9 +88,10 @@ def labelled_data(uri: str, target: Examples | None = None) -> Examples:
     names, wanted = names_in(path), given.get("label", target.label).lower()
     here = set(label_columns(wanted)) <= set(names)
     if not here and ("label" in given or (names and "label" not in names)):
+        what = "array" if path.suffix.lower() in (".npz", ".mat") else "column"
         raise UserError(
-            f"source data:{path} has no column {wanted!r}; say which one holds its labels, as "
-            f"data:{path}?label=COLUMN; there are: {', '.join(names) or 'no columns'}"
+            f"source data:{path} has no {what} {wanted!r}; say which one holds its labels, as "
+            f"data:{path}?label={what.upper()}; there are: {', '.join(names) or 'no columns'}"
         )
     task = target.labelling.task if here and target.labelling is not Labels.CLASSES else "auto"
     options: dict[str, Any] = {"label": wanted if here else "label", "kind": kind_as(path, target.kind), "task": task}
