@@ -170,7 +170,7 @@ def test_sentences():
     assert helps.sentence == f"The transfer helps: {expected}"
     worse = guard.judge([0.0] * 50, [3.0] * 49 + [2.5])
     hurts = guard.describe(worse, "log likelihood", "with a probe", percent=False)
-    start = "The transfer hurts: log likelihood is 2.99 lower than with a probe (95% interval 2.96 to 3.02"
+    start = "The transfer hurts: log likelihood is 2.99 lower than with a probe (95% interval 2.97 to 3.01"
     assert hurts.startswith(start)
     assert hurts.endswith("only one seed was run, so luck in training was not measured).")
     unsure = guard.judge(*trial(np.random.default_rng(8), 3, 40)).sentence
