@@ -191,7 +191,7 @@ class Job:
             return list(sources)
         small = scratch_source("small", self.data.train, self.bench)
         self._decode(small)
-        others = {repr(s.backbone): s for s in reversed(sources) if s.learns and s.backbone != small.backbone}
+        others = {repr(s.backbone.untrained): s for s in reversed(sources) if s.learns and s.backbone != small.backbone}
         return [small, *others.values()]
 
     def _rank(self, sources: Sequence[Source]) -> list[dict[str, Any]]:

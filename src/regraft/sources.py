@@ -86,6 +86,8 @@ def check(uri: str) -> None:
         artifacts.manifest_of(Path(uri))
     elif not rest and kind in KINDS and uri != kind:
         raise UserError(f"source {uri!r} names nothing behind its colon; write {kind}: and the name or path")
+    elif not rest and "/" in uri:
+        raise UserError(f"source {uri!r}: there is no such folder of a run; check the path")
     elif not rest:
         raise UserError(
             f"source {uri!r} is neither a run folder nor of the form kind:name; kinds: {', '.join(KINDS[:-1])}"

@@ -204,6 +204,17 @@ def test_a_weights_file_may_follow_any_convention_and_a_hub_only_its_own(tmp_pat
     assert hub.conventions() == (hub,)
 
 
+def test_from_scratch_a_network_is_the_same_whatever_weights_it_came_with():
+    """Two files for one architecture are one baseline; another architecture, size or input is another."""
+    for kind, arch, other in ((Timm, "resnet18", "resnet34"), (Torchvision, "resnet18", "vgg11"), (Torch, "a:b", "a:c")):
+        one = kind(arch=arch, weights=Path("one.pth"), size=64).untrained
+        assert one == kind(arch=arch, weights=Path("two.pth"), size=64, normalise="half").untrained
+        assert one != kind(arch=other, weights=Path("one.pth"), size=64).untrained
+        assert one != kind(arch=arch, weights=Path("one.pth"), size=96).untrained
+    for backbone in (Keras(arch="one.keras"), Small(arch="conv")):
+        assert backbone.untrained == backbone  # the architecture is in the file, or there is no file
+
+
 def tiny(seed: int = 0, width: int = 6) -> nn.Module:
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten())

@@ -162,6 +162,7 @@ RUNS = {
         run(target="vectors.npz", source="data:bare.npz", shots=1),
         "has no array 'label'; say which one holds its labels, as data:bare.npz?label=ARRAY; there are: x",
     ),
+    "a run that is not there": (run(source="runs/nope"), "source 'runs/nope': there is no such folder of a run"),
     "a source without a name": (run(source="data:"), "source 'data:' names nothing behind its colon"),
     "a method like no other": (run(method="qqq"), "(regraft list methods lists them)"),
     "missing options": (run(config="no.yaml"), "cannot read no.yaml"),

@@ -108,6 +108,11 @@ class Backbone(ABC):
         return self.preprocess.kind
 
     @property
+    def untrained(self) -> Self:
+        """Itself without what belongs to its weights alone: what is equal here is one network from scratch."""
+        return self
+
+    @property
     def origin(self) -> Mapping[str, str]:
         """Where its weights come from, as far as its library or files say: ``origin``, ``licence``, ``citation``."""
         return {}

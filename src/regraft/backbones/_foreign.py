@@ -107,6 +107,11 @@ class Foreign(Backbone):
         seen = f"{self.pictures.described}, normalised as {self.normalise}, {self.padding} padding"
         return f"{heard(self.hears)}{seen}{stages}"
 
+    @property
+    def untrained(self) -> Self:
+        """See `Backbone.untrained`: conventions are those of the weights."""
+        return replace(self, weights=None, normalise="imagenet", padding="symmetric")
+
     def conventions(self) -> tuple[Self, ...]:
         """See `Backbone.conventions`: only a local weights file leaves them open; the library's own come first."""
         if self.weights is None:

@@ -29,6 +29,11 @@ class Own(Filed):
     """SHA-256 of the file that the network is written in, in a saved model; empty: not checked."""
 
     @property
+    def untrained(self) -> Self:
+        """See `Backbone.untrained`: the normalisation is that of the weights."""
+        return replace(self, weights=None, normalise="unit")
+
+    @property
     @abstractmethod
     def inputs(self) -> Tensor:
         """Two random ones: what the network must take."""
