@@ -62,7 +62,8 @@ class Reopened:
     def baselines(self) -> list[Source]:
         """As a run has them: the small network, and each architecture of the sources."""
         small = scratch_source("small", self.data.train, self.bench)
-        others = {repr(s.backbone): s for s in reversed(self.sources) if s.learns and s.backbone != small.backbone}
+        able = [s for s in reversed(self.sources) if s.learns and s.backbone != small.backbone]
+        others = {repr(s.backbone.untrained): s for s in able}
         return [small, *others.values()]
 
     @cached_property
