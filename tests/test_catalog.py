@@ -122,6 +122,8 @@ def test_an_unknown_option_is_an_error_with_the_nearest_name(kind, name):
         return
     with pytest.raises(UserError, match=f"did you mean '{known[0]}'"):
         entry(kind, {"name": name, f"{known[0]}x": 1})
+    with pytest.raises(UserError, match=f"did you mean '{known[0]}'"):
+        cls(**{f"{known[0]}x": 1})
 
 
 @pytest.mark.parametrize(("kind", "name"), ENTRIES, ids=IDS)

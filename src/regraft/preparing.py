@@ -72,8 +72,6 @@ def prepare(request: Request, reporter: Reporter) -> Prepared:
     Raises:
         UserError: the data cannot be read or divided; names the file, class or option and the fix.
     """
-    if request.shots is not None and request.shots < 0:
-        raise UserError(f"option 'shots' must be 0 (no labels) or more, got {request.shots}")
     blind = request.shots == 0
     one = blind or request.test is not None  # then none has to be set aside
     least = {"at_least": 1 if one else 2, "classes": 1 if blind else 2}

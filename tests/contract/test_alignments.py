@@ -100,6 +100,15 @@ def test_what_is_no_matrix_and_no_class_is_refused(name):
             make(name).fit(x, of, y)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_features_of_another_width_are_refused(name):
+    good, labels = draw((24, 3))
+    fitted = make(name).fit(good, labels, good + 0.5)
+    for mapped, whose in ((fitted.source, "the source"), (fitted.target, "the target")):
+        with pytest.raises(UserError, match=f"{whose} has 2 features, but the alignment was fitted on 3; give as many"):
+            mapped(good[:, :2])
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if make(name).labelled])
 def test_labels_that_are_all_unknown_are_refused(name):
     good, _ = draw((12, 3))

@@ -206,7 +206,11 @@ def test_a_weights_file_may_follow_any_convention_and_a_hub_only_its_own(tmp_pat
 
 def test_from_scratch_a_network_is_the_same_whatever_weights_it_came_with():
     """Two files for one architecture are one baseline; another architecture, size or input is another."""
-    for kind, arch, other in ((Timm, "resnet18", "resnet34"), (Torchvision, "resnet18", "vgg11"), (Torch, "a:b", "a:c")):
+    for kind, arch, other in (
+        (Timm, "resnet18", "resnet34"),
+        (Torchvision, "resnet18", "vgg11"),
+        (Torch, "a:b", "a:c"),
+    ):
         one = kind(arch=arch, weights=Path("one.pth"), size=64).untrained
         assert one == kind(arch=arch, weights=Path("two.pth"), size=64, normalise="half").untrained
         assert one != kind(arch=other, weights=Path("one.pth"), size=64).untrained

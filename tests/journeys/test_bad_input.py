@@ -132,7 +132,7 @@ RUNS = {
     "a hierarchy that is not there": (run(method="hierarchy?parents=no.csv"), "not point to a file, got 'no.csv'"),
     "unknown network": (run(backbone="small:conf"), "did you mean 'conv'?"),
     "too many shots": (run(shots=500), "500 shots need at least 501"),
-    "shots below none": (run(shots=-1), "'shots' must be 0 (no labels) or more, got -1"),
+    "shots below none": (run(shots=-1, method="jda"), "'shots' must be 0 (no labels) or more, got -1"),
     "no labels, and a method that learns from them": (
         run(shots=0, method="fine_tune"),
         "it learns from labels, and there are none; shot needs none",

@@ -98,7 +98,7 @@ def test_repeated_rows_are_listed(folder: Path) -> None:
         ("picture,label", GOOD, "has no column 'path'; name one so; there are: picture, label"),
         ("", (), "is empty; it needs a header with the columns path and label .or text and label, or label and any"),
         ("path,label", (), "no pictures found in"),
-        ("path,label", (*GOOD, "4.png"), "row 6 of .* has no label; fill it in"),
+        ("path,label", (*GOOD, "4.png,"), "row 6 of .* has no label; fill it in"),
         ("path,label", (*GOOD, ",9"), "row 6 of .* has no path; fill it in"),
         ("path,label", ("7.png,9", *GOOD), "row 2 of .*: there is no file .*7.png; paths are relative"),
         ("path,label", (*GOOD, "7.png,9", "8.png,9"), r"row 6 of .*7.png \(and 1 more rows name missing files\)"),

@@ -65,7 +65,8 @@ def test_a_byte_order_mark_and_semicolons(tmp_path: Path) -> None:
     ("header", "rows", "message"),
     [
         ("text,lable", GOOD, r"has no column 'label'; did you mean 'lable'\? Rename it"),
-        ("text,label", (*GOOD, "no label"), "row 6 of .* has no label; fill it in, or move"),
+        ("text,label", (*GOOD, "no label,"), "row 6 of .* has no label; fill it in, or move"),
+        ("text,label", (*GOOD, "no label"), "row 6 of .* has 1 cell, but the header names 2 columns; correct that row"),
         ("text,label", (), "no texts found in"),
         (
             "text,label",

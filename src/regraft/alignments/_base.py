@@ -1,7 +1,7 @@
 """The contract of alignments: two maps into one space, in closed form."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,19 +16,32 @@ from regraft.heads._layers import through
 class Aligned:
     """A fitted alignment. Its layers map features (B, D) of a domain to (B, E); they are saved with a model.
 
-    See `heads._layers` for what a layer may be.
+    See `heads._layers` for what a layer may be. ``width``: D, None where features of any width are taken.
     """
 
     source_layer: nn.Module
     target_layer: nn.Module
+    width: int | None = field(default=None, kw_only=True)
 
     def source(self, features: Any) -> np.ndarray:
-        """Source features (N, D), an array or a tensor, in the common space (N, E), float64."""
-        return through(self.source_layer, matrix(features, "the source"))
+        """Source features (N, D), an array or a tensor, in the common space (N, E), float64.
+
+        Raises:
+            UserError: as in `Alignment.fit`; or they are not as many as it was fitted on.
+        """
+        return through(self.source_layer, self._fitting(features, "the source"))
 
     def target(self, features: Any) -> np.ndarray:
-        """Target features (M, D), an array or a tensor, in the common space (M, E), float64."""
-        return through(self.target_layer, matrix(features, "the target"))
+        """Target features (M, D), an array or a tensor, in the common space (M, E), float64; errors as of `source`."""
+        return through(self.target_layer, self._fitting(features, "the target"))
+
+    def _fitting(self, features: Any, whose: str) -> np.ndarray:
+        found = matrix(features, whose)
+        if self.width not in (None, found.shape[1]):
+            raise UserError(
+                f"{whose} has {found.shape[1]} features, but the alignment was fitted on {self.width}; give as many"
+            )
+        return found
 
 
 class Alignment(ABC):
@@ -65,7 +78,7 @@ class Alignment(ABC):
         if self.labelled and not (y >= 0).any():
             raise UserError(f"{type(self).__name__} needs source examples with labels; all of theirs are unknown")
         try:
-            return self.align(ours, y, theirs, z)
+            return replace(self.align(ours, y, theirs, z), width=ours.shape[1])
         except np.linalg.LinAlgError as error:
             raise CandidateError(f"{type(self).__name__} cannot be computed for these features: {error}") from error
 

@@ -189,6 +189,8 @@ def _sensible(options: Run) -> None:
         raise UserError(f"option 'steps' must be at least 1, got {options.steps}")
     if options.seed < 0:
         raise UserError(f"option 'seed' must be 0 or more, got {options.seed}")
+    if options.shots is not None and options.shots < 0:
+        raise UserError(f"option 'shots' must be 0 (no labels) or more, got {options.shots}")
     if not 0 < options.level < 1:
         raise UserError(f"option 'level' must be between 0 and 1, such as 0.95, got {options.level}")
     seconds_of(options.budget)

@@ -34,7 +34,7 @@ def settings(cls: type[T]) -> type[T]:
         try:
             construct(self, *positions, **options)
         except ValidationError as error:
-            raise _refused(error, cls.__name__) from error
+            raise _refused(error, cls.__name__, [f.name for f in fields(made)]) from error
 
     made.__init__ = checked
     return made
@@ -104,10 +104,13 @@ def build(cls: type[T], options: Mapping[str, Any], where: str = "") -> T:
     try:
         return TypeAdapter(cls).validate_python(dict(options))
     except ValidationError as error:
-        raise _refused(error, where or cls.__name__) from error
+        raise _refused(error, where or cls.__name__, known) from error
 
 
-def _refused(error: ValidationError, where: str) -> UserError:
+def _refused(error: ValidationError, where: str, known: Sequence[str]) -> UserError:
+    for one in error.errors():
+        if one["type"] == "unexpected_keyword_argument":
+            return unknown(f"option of {where}", str(one["loc"][-1]), known)
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"] if part not in fields_of_union(part))
     return UserError(f"option {path!r} of {where}: {_sentence(first)}")

@@ -10,21 +10,22 @@ from regraft.core.errors import UserError
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The header, then every row that is not blank, as cells; each with the line that it ends on, the header's being 1.
 
-    Commas, semicolons and tabs separate, a byte-order mark is fine. A row that is too short has empty cells at its end.
+    Commas, semicolons and tabs separate, a byte-order mark is fine.
 
     Raises:
-        UserError: it is not CSV in UTF-8, or a row has more cells than there are columns; names the row.
+        UserError: it is not CSV in UTF-8, or a row has more or fewer cells than there are columns; names the row.
     """
     lines = _lines(path)
     first, header = next(lines, (1, []))
     yield first, header
     for number, row in lines:
-        if any(cell.strip() for cell in row[len(header) :]):
+        if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             raise UserError(
-                f"row {number} of {path} has {len(row)} cells, but the header names {len(header)} columns; "
-                f"correct that row (text with a separator in it needs quotes)"
+                f"row {number} of {path} has {cells}, but the header names {len(header)} columns; correct that row "
+                f"(text with a separator in it needs quotes, an empty cell its separator)"
             )
-        yield number, [row[i] if i < len(row) else "" for i in range(len(header))]
+        yield number, row[: len(header)]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
