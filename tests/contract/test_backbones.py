@@ -6,6 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -26,6 +27,7 @@ from regraft.model import Model, blocks
 from regraft.preprocessing._columns import Column
 from regraft.preprocessing.columns import Columns
 from regraft.preprocessing.waveform import Waveform
+from regraft.readers._base import read as read_examples
 
 CUT = [  # networks that are a chain of stages, and how many there must be at least
     (Torchvision(arch="resnet18", size=64), 9),
@@ -182,6 +184,20 @@ def test_same_padding_against_a_slow_reference(kernel, groups):
     found = network(x)
     assert found.shape == wanted.shape == (2, 2, 6, 6)
     assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_what_does_not_pad_does_not_under_another_convention_and_pictures_are_large_enough(tmp_path):
+    """Inception's strided convolutions are without padding, and on 64 pixels its last maps would vanish."""
+    file = tmp_path / "w.pth"
+    torch.save(Torchvision(arch="inception_v3").bare(False).state_dict(), file)
+    np.savez(tmp_path / "small.npz", x=np.arange(4 * 16 * 16, dtype=np.uint8).reshape(4, 16, 16), y=[0, 1, 0, 1])
+    suited = Torchvision(arch="inception_v3", weights=file).suited(read_examples(tmp_path / "small.npz"))
+    assert suited.preprocess.size == 96
+    with torch.no_grad():
+        found = [replace(suited, padding=p).build().eval()(pictures(96)) for p in ("symmetric", "same")]
+    assert torch.equal(*found)
+    with pytest.raises(UserError, match="inception_v3 takes no pictures of 64 x 64 pixels; give it a larger size"):
+        replace(suited, size=64).build()
 
 
 def test_same_padding_leaves_the_weights_names_to_the_file(tmp_path):

@@ -97,7 +97,8 @@ class Foreign(Backbone):
             return replace(self, hears=fitting(examples.items), size=self._sized(HEARD), early=self.early is not False)
         super().suited(examples)
         side = native_size(examples.items)
-        size = self._sized(max(64, 32 * -(-side * 5 // (4 * 32))))
+        least = 96 if "inception" in self.arch else 64  # 75 at least: below, maps are smaller than their windows
+        size = self._sized(max(least, 32 * -(-side * 5 // (4 * 32))))
         return replace(self, size=size, channels=channels_of(examples.items))
 
     @property
@@ -119,9 +120,19 @@ class Foreign(Backbone):
         return tuple(replace(self, normalise=n, padding=p) for p in ("symmetric", "same") for n in CONVENTIONS)
 
     def build(self, pretrained: bool = True) -> Network:
-        """See `Backbone.build`."""
+        """See `Backbone.build`.
+
+        Raises:
+            UserError: as there; or its pictures are too small for it.
+        """
         network, carried = self._trained() if pretrained else (self.bare(False), None)
-        found = decompose(self.without_classifier(self._padded(network)), self.pictures.sample(2))
+        try:
+            found = decompose(self.without_classifier(self._padded(network)), self.pictures.sample(2))
+        except RuntimeError as error:
+            size = self.pictures.size
+            raise UserError(
+                f"{self.arch} takes no pictures of {size} x {size} pixels; give it a larger size"
+            ) from error
         found.carried = carried
         if not self.hears:
             return found

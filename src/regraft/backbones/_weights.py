@@ -191,9 +191,13 @@ def _difference(carried: Carried, network: nn.Module, tensors: dict[str, Tensor]
 
 
 def pad_same(network: nn.Module) -> None:
-    """Make strided convolutions pad as TensorFlow's SAME does on even inputs: the odd pixel goes right and below."""
+    """Make strided convolutions pad as TensorFlow's SAME does on even inputs: the odd pixel goes right and below.
+
+    Those that do not pad, as Inception's, do not there either (VALID).
+    """
     for name, layer in list(network.named_modules()):
-        if isinstance(layer, nn.Conv2d) and layer.stride[0] > 1 and layer.kernel_size[0] > layer.stride[0]:
+        wide = isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > layer.stride[0] > 1
+        if wide and layer.padding not in (0, (0, 0), "valid"):
             total = layer.kernel_size[0] - layer.stride[0]
             before, after = total // 2, total - total // 2
             layer.padding = (0, 0)
