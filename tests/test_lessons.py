@@ -9,6 +9,7 @@ from regraft import lessons
 from regraft.candidates import Candidate
 from regraft.lessons import agreements
 from regraft.tasks.classification import Classification
+from regraft.tasks.regression import Regression
 
 
 def row(source: str, rank: int, knn: float, **beside: float) -> dict:
@@ -46,11 +47,33 @@ class Learner:
         return None
 
 
+def judged(rival: object, method: str, *records: object) -> list[SimpleNamespace]:
+    """Two contestants, the second with the rival's training."""
+    return [SimpleNamespace(finish=rival, method=method, record=one) for one in records or (None, None)]
+
+
+def test_numbers_that_err_more_than_a_constant_are_told():
+    """By the holdout: 0, 1, 2, 3 vary by 1.25; always 1.5 errs as much, and 3, 2, 1, 0 four times as much."""
+    truth, rival = np.arange(4.0), Learner(10)
+    rival.problem = lambda _: SimpleNamespace(task=Regression())
+
+    def said(*outputs: np.ndarray) -> str:
+        records = [SimpleNamespace(outputs=o[None, :, None], targets=truth) for o in outputs]
+        return lessons.caution([], Candidate("s", "fine_tune"), *judged(rival, "scratch", *records))
+
+    assert said(truth, np.full(4, 1.5)) == ""
+    found = said(truth, truth[::-1])
+    assert "Beware: a constant" in found
+    assert "the model from scratch (R2 -3.00)" in found
+    assert "transfer" not in found
+    assert "the transfer (R2 -3.00) and the model from scratch (R2 -3.00)" in said(truth[::-1], truth[::-1])
+
+
 @pytest.mark.parametrize(("right", "said"), [(7, "only 70% of the examples right"), (8, "")])
 def test_a_rival_that_has_not_learned_its_own_examples_is_told(monkeypatch, right, said):
     answers = np.eye(2)[np.repeat([0, 1], [right, 10 - right])]
     monkeypatch.setattr(lessons, "predict", lambda *_: answers)
-    found = lessons.caution([], Candidate("s", "fine_tune"), Learner(right), "scratch")
+    found = lessons.caution([], Candidate("s", "fine_tune"), *judged(Learner(right), "scratch"))
     assert said in found if said else found == ""
 
 
@@ -58,5 +81,5 @@ def test_a_rival_that_has_not_learned_its_own_examples_is_told(monkeypatch, righ
 def test_a_selector_that_likes_the_source_better_is_told(score, said):
     source = Candidate("s", "source_only", score=0.75, outcome="baseline")
     chosen = Candidate("s", "shot", score=score)
-    found = lessons.caution([source, chosen], chosen, Learner(10), "source_only")
+    found = lessons.caution([source, chosen], chosen, *judged(Learner(10), "source_only"))
     assert said in found if said else found == ""

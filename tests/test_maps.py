@@ -20,6 +20,17 @@ class First(nn.Module):
         return self.network(x)[:, : self.width]
 
 
+class Same(nn.Module):
+    """The same features for all."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0 * self.network(x) + 1
+
+
 @pytest.mark.parametrize("width", [1, 2, 1000])
 def test_a_map_is_drawn_of_two_features_or_more(toy, width):
     source = Source("toy", toy.backbone(), toy.fresh(), None, False, {}, Runtime(), Runtime(), (1.0, 1.0))
@@ -28,3 +39,10 @@ def test_a_map_is_drawn_of_two_features_or_more(toy, width):
     assert bool(found) == (width > 1)
     if found:
         assert len(found["before"]) == len(found["after"]) == len(found["targets"]) == len(toy.holdout)
+
+
+def test_no_map_is_drawn_where_all_examples_look_the_same(toy):
+    """As texts do none of whose words is known; t-SNE breaks the process on them."""
+    source = Source("toy", toy.backbone(), toy.fresh(), None, False, {}, Runtime(), Runtime(), (1.0, 1.0))
+    source.model.backbone = Same(source.model.backbone)
+    assert before_and_after(source, source.model, toy.holdout, 0) == {}

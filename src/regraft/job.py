@@ -107,7 +107,7 @@ class Job:
         ours, theirs = (self.judged(finish, chosen, facts["seeds"]) for finish, chosen in pair)
         verdict = keeping.compared(ours, theirs, self.wanted.level)
         said = guard.describe(verdict, ours.task.gauge, BASELINES[pair[1][1].method].against)
-        about = self.added.pop("about", "") or lessons.caution(raced, pair[0][1], theirs.finish, theirs.method)
+        about = self.added.pop("about", "") or lessons.caution(raced, pair[0][1], ours, theirs)
         verdict = replace(verdict, sentence=said + about)
         found = keeping.result(verdict, ours, theirs)
         kept, made = (ours, pair[0]) if found["shipped"] == "transfer" else (theirs, pair[1])

@@ -22,6 +22,7 @@ from regraft.data.examples import Examples
 from regraft.data.splits import clusters
 from regraft.evaluation import predict
 from regraft.finishing import Finish
+from regraft.keeping import Judged
 from regraft.model import Model
 from regraft.selectors._base import Selector
 from regraft.selectors._oracle import beside, scores, withholding
@@ -189,24 +190,43 @@ def told(
     return {"curve": points, "worth": {"points": [to_plain(one) for one in found], "sentence": sentence}}
 
 
-def caution(raced: Sequence[Candidate], chosen: Candidate, rival: Finish, method: str) -> str:
-    """A sentence on what speaks against a comparison, or empty: ``chosen`` with the ``method`` trained as its rival.
+def caution(raced: Sequence[Candidate], chosen: Candidate, ours: Judged, theirs: Judged) -> str:
+    """A sentence on what speaks against a comparison, or empty: ``chosen`` as it was judged beside its rival.
 
-    A rival from scratch that has not learned its own examples had too few steps to be a fair one. Where no label could
-    be read, the selector may like the source as it is better than all that was raced.
+    A rival from scratch that has not learned its own examples had too few steps to be a fair one, and numbers that err
+    more than a constant are of no use. Where no label could be read, the selector may like the source as it is better
+    than all that was raced.
     """
+    rival, method = theirs.finish, theirs.method
     if method == "source_only":
         before = max((c.score for c in raced if c.baseline and c.score is not None), default=-np.inf)
         if chosen.score is None or chosen.score >= before:
             return ""
         return " Beware: by what chose without labels, the model without adaptation is better than all that was raced."
     task = rival.problem(0).task
+    if task.labels is Labels.NUMBERS:
+        return _worse_than_a_constant({"the transfer": ours.record, "the model from scratch": theirs.record})
     right = _utility(rival, rival.load(method, 0), rival.train_data, task) if task.labels is Labels.CLASSES else 1.0
     if right >= LEARNED:
         return ""
     return (
         f" Beware: the model from scratch has only {right:.0%} of the examples right that it learned from, so it had "
         "too few steps; more of them (--steps, --budget) may narrow the gain."
+    )
+
+
+def _worse_than_a_constant(records: Mapping[str, Evaluation]) -> str:
+    """Whose squared error on the holdout is larger than that of the mean of its numbers."""
+    explained = {
+        who: 1 - float(((one.outputs[..., 0] - one.targets) ** 2).mean() / max(np.var(one.targets), 1e-12))
+        for who, one in records.items()
+    }
+    bad = [f"{who} (R2 {share:.2f})" for who, share in explained.items() if share < 0]
+    if not bad:
+        return ""
+    return (
+        f" Beware: a constant, the mean of the numbers that judge, errs less than {' and '.join(bad)}; more steps "
+        "(--steps, --budget) or labels may help."
     )
 
 

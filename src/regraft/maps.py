@@ -28,7 +28,7 @@ def before_and_after(source: Source, trained: Model, holdout: Dataset, seed: int
     drawn: dict[str, Any] = {"targets": some.labels.tolist()}
     for name, model in (("before", source.model), ("after", trained)):
         x = forward(model.backbone, some, source.backbone.preprocess, source.inference)
-        if x.shape[1] == 1:  # one feature is no plane
+        if x.shape[1] == 1 or len(np.unique(x, axis=0)) < 5:  # no plane; and t-SNE breaks down where all is one point
             return {}
         perplexity = min(30.0, (len(some) - 1) / 3)
         placed = TSNE(perplexity=perplexity, init="pca", random_state=0, max_iter=500).fit_transform(x)

@@ -393,7 +393,8 @@ def test_only_the_words_that_are_wanted_are_read_below_the_common_ones(tmp_path)
         ("", "does not hold word vectors: each line needs a word and its numbers"),
         ("<html>\n", "does not hold word vectors"),
         ("a 1 2\nb 1\n", r"line 2 of .* has 1 numbers, the first has 2; repair the file"),
-        ("a 1 2\nb 1 x\n", r"line 2 of .* does not hold numbers after its word"),
+        ("a 1 2\nb 1 x\n", r"line 2 of .* does not hold finite numbers after its word"),
+        ("a 1 2\nb 1 nan\n", r"line 2 of .* does not hold finite numbers after its word"),
     ],
 )
 def test_bad_files_of_vectors(tmp_path, examples, content, message):

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
+from pydantic import Field
+
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._sizes import USUAL, worth
 from regraft.backbones._spectrogram import HEARD, heard, hearing
@@ -39,9 +41,9 @@ class Filed(Backbone):
     """Channels of the pictures: 3 for colour, 1 for grey, more for what has more."""
     hears: Annotated[Waveform | None, Choice("preprocessing")] = None
     """How recordings are read, which the network sees as spectrograms; None where it sees pictures."""
-    rate: int | None = None
+    rate: Annotated[int, Field(ge=1)] | None = None
     """Samples a second of the waveforms that the network takes itself; None for one of pictures."""
-    seconds: float | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
     """How long those are; None for as long as the recordings, or as the network says."""
 
     @abstractmethod

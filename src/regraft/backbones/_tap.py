@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from regraft.core.errors import UserError
 
-_MAKES = "one that takes spectrograms must make them in its first layer"
+_MAKES = "one that takes spectrograms must make them in its first layer, and one of texts is opened with --target TEXTS"
 
 
 class Tapped(nn.Module):

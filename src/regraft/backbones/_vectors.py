@@ -1,5 +1,6 @@
 """Files of word vectors in text form."""
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def _numbers(text: bytes, width: int, line: int, path: Path) -> list[float]:
     if len(parts) != width:
         raise UserError(f"line {line} of {path} has {len(parts)} numbers, the first has {width}; repair the file")
     try:
-        return [float(part) for part in parts]
+        found = [float(part) for part in parts]
+        if not all(map(math.isfinite, found)):
+            raise ValueError("not finite")
+        return found
     except ValueError as error:
-        raise UserError(f"line {line} of {path} does not hold numbers after its word; repair the file") from error
+        raise UserError(
+            f"line {line} of {path} does not hold finite numbers after its word; repair the file"
+        ) from error

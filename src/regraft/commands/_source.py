@@ -83,7 +83,7 @@ def _by_itself(uri: str) -> dict[str, Any]:
     runtime, seconds = measure(network, backbone.preprocess.sample(_TIMED), False, detect("auto", "auto"))
     found = _described(uri, backbone, network, classes)
     local = len(backbone.conventions()) > 1
-    how = f"stated by {_origin(uri, backbone)}"
+    how = f"stated by {_origin(uri, backbone)}" + (", and after its name" if "?" in uri else "")
     open_ = "not known from the file: the usual one; --target DIR measures it" if local else how
     return {**found, "found_by": open_, **_cost(runtime, seconds)}
 
