@@ -56,6 +56,21 @@ def test_a_class_per_folder_in_natural_order(tmp_path: Path, ending: str) -> Non
         assert examples.digests[0] == examples.digests[2] != examples.digests[1]
 
 
+def test_what_is_odd_about_recordings_is_said(tones: Path) -> None:
+    """Stereo, other rates and clipping are no reason to leave one out, and none to keep quiet."""
+    assert read(tones).notes == ()
+    wave = 0.3 * np.sin(np.arange(8000) / 9)
+    soundfile.write(tones / "low" / "stereo.wav", np.stack([wave, -0.5 * wave], 1), 44100)
+    soundfile.write(tones / "high" / "loud.wav", np.clip(10 * wave, -1, 1), 16000)
+    soundfile.write(tones / "high" / "peak.wav", wave / np.abs(wave).max(), 16000)  # full scale, and no more than that
+    assert read(tones).notes == (
+        "1 of 9 recordings have several channels, of which the mean is heard",
+        "recordings come at 2 rates, 16000 to 44100 samples a second; they are resampled to one",
+        "1 of 9 recordings are clipped: 0.1% of their samples or more stay at full scale; "
+        "quieter copies would serve better",
+    )
+
+
 def test_the_fingerprint_follows_contents_not_names(tones: Path) -> None:
     before = read(tones)
     (tones / "low").rename(tones / "deep")

@@ -35,11 +35,12 @@ def checked(listed: Examples) -> Examples:
     Raises:
         UserError: the library for this kind of example is not installed.
     """
-    results = _examine(listed.items, {"image": _fault, "audio": _hear.fault}[listed.kind])
+    listener = _hear.Listener()
+    results = _examine(listed.items, {"image": _fault, "audio": listener.fault}[listed.kind])
     good = [i for i, (_, fault) in enumerate(results) if not fault]
     bad = tuple(_skipped(item, fault) for item, (_, fault) in zip(listed.items, results, strict=True) if fault)
     filled = replace(listed, digests=tuple(digest for digest, _ in results)).take(good)
-    return replace(filled, skipped=listed.skipped + bad)
+    return replace(filled, skipped=listed.skipped + bad, notes=(*listed.notes, *listener.notes))
 
 
 def _skipped(item: Path | Member, fault: str) -> Skipped:
