@@ -125,7 +125,7 @@ def test_of_many_baselines_two_go_on_after_the_first_fold(race):
     running.better = {"scratch:b": 0.3, "scratch:c": 0.2, "scratch:a": -0.1}
     found = [c for c in running.run([*candidates, *more], 1e9) if c.baseline]
     assert [(c.source, c.outcome, c.folds) for c in found] == [
-        ("scratch:b", "baseline", 3), ("scratch:c", "baseline", 3), ("scratch:toy", "dropped", 1),
+        ("scratch:b", "baseline", 2), ("scratch:c", "baseline", 2), ("scratch:toy", "dropped", 1),
         ("scratch:a", "dropped", 1),
     ]  # fmt: skip
 

@@ -33,7 +33,7 @@ FIRST = 0.5
 SEEN = 200
 """Examples by which heads on remembered features are compared, where there are so many."""
 RIVALS = 2
-"""Baselines that go on after the first fold."""
+"""Baselines that go on after the first fold, and on how many folds they are compared."""
 LIGHT = 0.1
 """Relative cost up to which a method is as good as free: it descends on remembered features."""
 SHARE = 0.05
@@ -78,7 +78,7 @@ class Race(Course):
         short |= self._trials(ahead, 0, 1, half) | self._trials(scratch, 0, 1, half)
         tried = sorted(self._summed(scratch, short), key=lambda c: (c.score is None, -c.criterion))
         lesser = [key(c) for c in tried[RIVALS:] if c.score is not None]
-        short |= self._trials([c for c in scratch if key(c) not in lesser], 0, len(self.splits), half)
+        short |= self._trials([c for c in scratch if key(c) not in lesser], 0, min(RIVALS, len(self.splits)), half)
         self._put_in_order(heads, ahead, short)
         through, folds = self._through(candidates)
         full = self._trials(through, 1, folds, deadline)
