@@ -81,11 +81,12 @@ def test_mean_squares_of_the_table_by_hand():
 def test_crossed_components_match_the_textbook():
     """Origin: ``anova`` above and Satterthwaite's (1946) degrees of freedom, quantile from scipy.stats.
 
-    In the degrees of freedom the seeds' mean square counts (S + 1) / (S - 1) = 2 times, which is our own allowance.
+    Our own allowances in the degrees of freedom: of the seeds' mean square (S - 2) / (S - 1) = 1/2 of the remainder,
+    which the two models share, is none of theirs; what is left counts (S + 1) / (S - 1) = 2 times.
     """
     mean, by_seed, by_unit, rest = anova(TABLE)
-    variance = (by_seed + by_unit - rest) / 12
-    freedom = (2 * by_seed + by_unit - rest) ** 2 / ((2 * by_seed) ** 2 / 2 + by_unit**2 / 3 + rest**2 / 6)
+    variance, luck = (by_seed + by_unit - rest) / 12, by_seed - rest / 4
+    freedom = (12 * variance + luck) ** 2 / ((2 * luck) ** 2 / 2 + by_unit**2 / 3 + rest**2 / 6)
     half = stats.t.ppf(0.975, freedom) * sqrt(variance)
     found = guard.judge(np.array(TABLE) - 3.25, np.full((3, 4), -3.25)).gain
     assert (found.mean, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
@@ -98,7 +99,8 @@ def test_negative_components_count_as_none():
     table = [[1.0, 5.0, 2.0, 9.1], [2.0, 3.0, 5.0, 7.0], [0.0, 4.0, 4.0, 9.0]]
     _, by_seed, by_unit, rest = anova(table)
     assert by_seed < rest < by_unit
-    freedom = (by_seed + by_unit) ** 2 / ((2 * by_seed) ** 2 / 2 + by_unit**2 / 3 + rest**2 / 6)
+    luck = max(by_seed - rest / 2, 0)
+    freedom = (by_unit + luck) ** 2 / ((2 * luck) ** 2 / 2 + by_unit**2 / 3 + rest**2 / 6)
     half = stats.t.ppf(0.95, max(freedom, 2)) * sqrt(by_unit / 12)
     found = guard.interval(table, level=0.9)
     assert found.high - found.low == pytest.approx(2 * half)
