@@ -93,9 +93,7 @@ def _command(verb: str, rest: Sequence[str]) -> str:
     begun = time.monotonic()
     options, as_json = _parse(verb, describe(_COMMANDS / f"{verb}.py"), rest)
     _prepare()
-    module = importlib.import_module(f"regraft.commands.{verb}")
-    console = importlib.import_module("regraft.commands._console")
-    config = importlib.import_module("regraft.core.config")
+    module, console, config = _loaded(f"regraft.commands.{verb}", "regraft.commands._console", "regraft.core.config")
     reporter = console.Console()
     reporter.begun = begun
     try:
@@ -107,6 +105,18 @@ def _command(verb: str, rest: Sequence[str]) -> str:
     finally:
         reporter.close()
     return json.dumps(result, ensure_ascii=False) if as_json else module.show(result)
+
+
+def _loaded(*names: str) -> list[Any]:
+    """The modules. Interrupted meanwhile, the process ends at once: where an exception comes, some libraries abort."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _prepare() -> None:

@@ -39,7 +39,7 @@ def test_what_letters_teach_helps_with_messages(told):
     assert found["chosen"] == {"source": "data:letters.csv", "method": "logistic"}
     assert found["metrics"]["accuracy"]["mean"] > 0.9
     assert found["metrics"]["accuracy"]["mean"] > found["baseline"]["accuracy"]["mean"] + 0.1
-    assert "scratch: small:words" in found["data"]["protocol"]
+    assert "the better of 2 by the race" in found["data"]["protocol"]
 
 
 def test_the_report_shows_texts(told):
