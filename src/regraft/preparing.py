@@ -168,7 +168,7 @@ def _tell(examples: Examples, duplicates: int, reporter: Reporter) -> None:
     if examples.skipped:
         first = examples.skipped[0]
         count = len(examples.skipped)
-        noun = examples.noun if first.reason.startswith(("row ", "number ")) else "file"
+        noun = examples.noun if first.within else "file"
         what = f"1 {noun} was skipped" if count == 1 else f"{count} {noun}s were skipped; the first"
         reporter.say(f"{what}: {first.path} ({first.reason})")
     for note in examples.notes:

@@ -40,6 +40,7 @@ def test_what_letters_teach_helps_with_messages(told):
     assert found["metrics"]["accuracy"]["mean"] > 0.9
     assert found["metrics"]["accuracy"]["mean"] > found["baseline"]["accuracy"]["mean"] + 0.1
     assert "the better of 2 by the race" in found["data"]["protocol"]
+    assert "scratch:small:words" in {c["source"] for c in found["candidates"] if c["method"] == "scratch"}
 
 
 def test_the_report_shows_texts(told):

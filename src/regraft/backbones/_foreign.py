@@ -130,6 +130,8 @@ class Foreign(Backbone):
             found = decompose(self.without_classifier(self._padded(network)), self.pictures.sample(2))
         except RuntimeError as error:
             size = self.pictures.size
+            if size >= self.native:  # then it is not the pictures
+                raise
             raise UserError(
                 f"{self.arch} takes no pictures of {size} x {size} pixels; give it a larger size"
             ) from error

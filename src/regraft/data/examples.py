@@ -31,6 +31,11 @@ class Skipped:
     path: Path
     reason: str
 
+    @property
+    def within(self) -> bool:
+        """Whether it is a part of the file: a row of a table, or one of an array."""
+        return self.reason.startswith(("row ", "number "))
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:

@@ -167,7 +167,7 @@ def _nothing(path: Path, examples: Examples) -> str:
         what = f"{examples.noun}s"
         return f"no {what} found in {path}; put {what} there, or give another path"
     first = examples.skipped[0]
-    noun = "rows" if first.reason.startswith(("row ", "number ")) else "files"
+    noun = "rows" if first.within else "files"
     return (
         f"none of the {len(examples.skipped)} {noun} in {path} can be read as a {examples.noun} "
         f"(the first: {first.path.name}: {first.reason}); replace them, or give another path"
