@@ -145,8 +145,8 @@ def closed(pair: Pair) -> dict[str, Contest]:
         "optimal_transport, classes": (
             {**plan, "plan": "classes"},
             {
-                "skada": ("ClassRegularizerOTMappingAdapter", {"reg_e": 0.05, "reg_cl": 0.1}),
-                "POT": ("SinkhornLpl1Transport", {**smooth, "reg_cl": 0.1}),
+                "skada": ("ClassRegularizerOTMappingAdapter", {"reg_e": 0.05, "reg_cl": 1.0}),
+                "POT": ("SinkhornLpl1Transport", {**smooth, "reg_cl": 1.0}),
             },
         ),
         "kmm": ("kmm", {"skada": ("KMMReweightAdapter", {"gamma": gamma}), "weights": ("KMM", {"gamma": gamma})}),

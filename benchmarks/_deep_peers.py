@@ -139,7 +139,7 @@ class Bench:
 
     def _dann(self, name: str, models: dict[str, nn.Module]) -> Any:
         hooks, _, weigh = _parts()
-        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, 256), nn.Flatten(0))
+        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, 128), nn.Flatten(0))
         opts = self._optimisers(models["G"], models["C"], models["D"])
         return hooks.DANNHook(opts, weighter=weigh(), gradient_reversal_weight=REVERSAL)
 
@@ -147,7 +147,7 @@ class Bench:
         hooks, _, weigh = _parts()
         inputs = self.start.backbone.feature_dim * len(self.classes)
         models["feature_combiner"] = _Product()
-        models["D"] = nn.Sequential(discriminator(inputs, 256), nn.Flatten(0))
+        models["D"] = nn.Sequential(discriminator(inputs, 128), nn.Flatten(0))
         opts = self._optimisers(models["G"], models["C"], models["D"])
         return hooks.CDANNEHook(opts=opts, weighter=weigh(), gradient_reversal_weight=REVERSAL)
 

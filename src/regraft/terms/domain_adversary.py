@@ -40,7 +40,7 @@ class DomainAdversary(Term):
     """Whether examples with sure predictions count more: 1 + exp(-entropy), with mean one over each domain."""
     reversal: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the reversed loss for the features, at the end of the phase (the papers' lambda, there 1)."""
-    hidden: Annotated[int, Field(ge=1)] = 256
+    hidden: Annotated[int, Field(ge=1)] = 128
     """Numbers in each of its two hidden layers."""
 
     def bind(self, model: Model, problem: Problem) -> Bound:

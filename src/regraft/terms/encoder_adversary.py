@@ -26,7 +26,7 @@ class EncoderAdversary(Term):
     """
 
     streams: ClassVar[frozenset[Stream]] = BOTH
-    hidden: Annotated[int, Field(ge=1)] = 256
+    hidden: Annotated[int, Field(ge=1)] = 128
     """Numbers in each of its two hidden layers."""
 
     def bind(self, model: Model, problem: Problem) -> Bound:

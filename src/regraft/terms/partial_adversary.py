@@ -31,7 +31,7 @@ class PartialAdversary(ClassWise):
     """Weight of that loss for the features, reversed, at the end of the phase."""
     refreshes: Annotated[int, Field(ge=1)] = 5
     """How often the weights of classes are found, at even distances."""
-    hidden: Annotated[int, Field(ge=1)] = 256
+    hidden: Annotated[int, Field(ge=1)] = 128
     """Numbers in each of the discriminator's two hidden layers."""
 
     def bound(self, model: Model, problem: Problem) -> Bound:
