@@ -33,25 +33,35 @@ SEEN = 64
 SMALL_WEIGHTS, SMALL_INPUT = 1_000_000, 3 * 32 * 32
 """Below both, a network always runs in fp32: measuring it would cost more than it saves."""
 CLEARLY = 0.1
-"""Nats of likelihood by which inputs of hundreds must win: 0.05 is noise where a network knows nothing of a target."""
+"""Nats of likelihood by which inputs of another kind must win: 0.05 is noise where a network knows nothing."""
 
 
 def best_input(options: Sequence[Backbone], datasets: Sequence[Dataset], bench: Bench) -> int:
     """Which of the conventions ``options`` suits a network best; ``datasets``: the labelled target as each decodes it.
 
-    `fit_of_input` decides among inputs of about unit size. Inputs of hundreds make nearly any network surer, rightly or
-    not, so the best of these is taken only where a probe on the labelled target is better by `CLEARLY`.
+    `fit_of_input` decides among inputs of one size in pixels and of one scale. Inputs of hundreds, and of another size,
+    make nearly any network surer, rightly or not: another kind than that of the surest one of about unit scale is taken
+    only where a probe on the labelled target is better by `CLEARLY`.
     """
     fits = [fit_of_input(option, dataset, bench) for option, dataset in zip(options, datasets, strict=True)]
-    large = [isinstance(o.preprocess, Images) and max(o.preprocess.std) < 0.05 for o in options]
-    sides = [[i for i in range(len(options)) if large[i] is side] for side in (False, True)]
-    best = [max(side, key=fits.__getitem__) for side in sides if side]
+    kinds: dict[tuple[bool, int], list[int]] = {}
+    for i, option in enumerate(options):
+        kinds.setdefault(_kind(option.preprocess), []).append(i)
+    best = [max(alike, key=fits.__getitem__) for alike in kinds.values()]
+    least = min(kinds)[0]  # of hundreds only where there is nothing else
+    first = max((i for i in best if _kind(options[i].preprocess)[0] == least), key=fits.__getitem__)
     if len(best) == 1 or datasets[0].examples.labels is None:  # without labels there is no probe
-        return best[0]
+        return first
     memory = Memory(bench.runtime, bench.cache)
-    probes = [features(options[i].build(), datasets[i], options[i].preprocess, memory) for i in best]
-    small, hundreds = (likelihood(x, *_known(datasets[i])) for x, i in zip(probes, best, strict=True))
-    return best[hundreds > small + CLEARLY]
+    found = {i: features(options[i].build(), datasets[i], options[i].preprocess, memory) for i in best}
+    probes = {i: likelihood(x, *_known(datasets[i])) for i, x in found.items()}
+    likeliest = max(probes, key=probes.__getitem__)
+    return likeliest if probes[likeliest] > probes[first] + CLEARLY else first
+
+
+def _kind(preprocess: Preprocess) -> tuple[bool, int]:
+    """Whether inputs are of hundreds, and their pixels on a side; of all that are no pictures the same."""
+    return (max(preprocess.std) < 0.05, preprocess.size) if isinstance(preprocess, Images) else (False, 0)
 
 
 def fit_of_input(backbone: Backbone, dataset: Dataset, bench: Bench) -> float:
