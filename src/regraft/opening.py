@@ -249,8 +249,10 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     backbone = options[chosen]
     found = {"input": backbone.described}
     if len(options) > 1:
-        surely = "how surely it recognises the target" if train.kind == "image" else "a probe on the labelled target"
-        found["input chosen by"] = f"{surely}, of {len(options)} conventions"
+        probe = "a probe on the labelled target"
+        if train.kind == "image":
+            probe = f"how surely it recognises the target; among sizes and scales, {probe}"
+        found["input chosen by"] = f"{probe}, of {len(options)} conventions"
     network = backbone.build()
     head = backbone.classifier() if shared(train.classes, backbone.categories) else None
     return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
