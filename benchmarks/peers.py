@@ -18,8 +18,9 @@ Options are the same where both have them: components, shrinkage, entropy, width
 differ where one side lacks them: CORAL comes twice, as adapt and as skada shrink; skada's components take the width
 1 / features; the transfer components of the others know no centring, no rows of length one and no relative penalty
 (their penalty is their default), and no landmarks. Ours alone takes landmarks for optimal transport (1,000 a domain,
-5,000 target examples for a plain plan) and the Gaussian kernel (2,000), folds and calibration for the classifier of
-domains, and principal components for densities. skada's transport by classes does not scale its costs.
+5,000 target examples for a plain plan, 5,000 a domain by classes) and the Gaussian kernel (2,000), folds and
+calibration for the classifier of domains, and principal components for densities. By classes ours goes on from round
+to round (230 iterations in all, theirs 2,000), and skada's does not scale its costs.
 
 Each side runs in a process of its own, forked from this one, with ``--limit`` seconds of processor time and
 ``--memory`` GiB; one that passes them or fails says so and is not tried again on that data. A library that is not

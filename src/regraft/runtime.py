@@ -115,7 +115,8 @@ def measure(
     left as it was; ``sample``: inputs (B, ...). ``fixed``: only time ``runtime``.
     """
     options = [runtime]
-    if not fixed and has_bf16(runtime.device):
+    own = next(network.parameters(), None) is not None  # a network that another library runs has none
+    if not fixed and own and has_bf16(runtime.device):
         options += [replace(runtime, precision=p) for p in (("bf16", "bf16-mixed") if training else ("bf16",))]
     network = deepcopy(network)  # a pass in training mode would change batch normalisation's statistics
     with runtime.limited(), folded(network, sample[:2]):

@@ -148,7 +148,8 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     found = {**found, "shared classes": heads} if heads else found
     if model.backbone.carried is not None:
         found = {**found, "weights": model.backbone.carried.sentence}
-        bench.reporter.say(f"{uri}: {found['weights']}")
+    if not uri.startswith("scratch:"):
+        bench.reporter.say(f"{uri}: {found.get('weights', backbone.described)}")
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}

@@ -162,7 +162,7 @@ BAD = {
     "no module": ("nowhere.at_all:Tiny", {}, "there is no module 'nowhere.at_all'"),
     "no Python": ("text.py:Tiny", {}, "cannot be imported .SyntaxError"),
     "not a network": ("own.py:number", {}, "gives a int; it must give a torch.nn.Module"),
-    "raises": ("own.py:broken", {}, "called without arguments fails .RuntimeError: no luck"),
+    "raises": ("own.py:broken", {}, "called without arguments fails .RuntimeError: no luck.; name a function"),
     "seeded": ("own.py:seeded", {}, "gives the same weights at every call"),
     "no pictures": ("own.py:texts", {}, "does not take pictures of shape"),
     "wider": (

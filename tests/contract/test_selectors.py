@@ -140,6 +140,8 @@ def test_what_is_malformed_is_refused_in_a_sentence(name):
     bad[3] = np.nan
     with pytest.raises(UserError, match="1 rows are not"):
         rule.score(replace(target, predictions=bad), source)
+    with pytest.raises(UserError, match="must be probabilities"):
+        rule.score(replace(target, predictions=np.log(target.predictions)), source)
     with pytest.raises(UserError, match="of the same examples"):
         rule.score(replace(target, features=target.features[:5]), source)
 

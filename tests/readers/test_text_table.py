@@ -67,6 +67,12 @@ def test_a_byte_order_mark_and_semicolons(tmp_path: Path) -> None:
         ("text,lable", GOOD, r"has no column 'label'; did you mean 'lable'\? Rename it"),
         ("text,label", (*GOOD, "no label,"), "row 6 of .* has no label; fill it in, or move"),
         ("text,label", (*GOOD, "no label"), "row 6 of .* has 1 cell, but the header names 2 columns; correct that row"),
+        (
+            "text,label",
+            (*GOOD, '"never closed,card', *GOOD, 'closed" by another,card'),
+            "row 6 of .* is not valid CSV .*; close the quote that opens a cell, and write a quote inside one twice",
+        ),
+        ("text,label", (*GOOD, '"never closed,card'), "row 6 of .* is not valid CSV"),
         ("text,label", (), "no texts found in"),
         (
             "text,label",

@@ -48,7 +48,10 @@ def network(arch: str, code: str = "") -> nn.Module:
     try:
         made = make()
     except Exception as error:  # the user's code may raise anything
-        raise UserError(f"{arch} called without arguments fails ({type(error).__name__}: {error})") from error
+        raise UserError(
+            f"{arch} called without arguments fails ({type(error).__name__}: {error}); name a function that makes the "
+            f"network without any"
+        ) from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{arch} gives a {type(made).__name__}; it must give a torch.nn.Module")
     return made.float()

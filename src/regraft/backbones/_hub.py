@@ -83,7 +83,9 @@ def _told(load: Callable[[], Any], arch: str) -> Any:
             said = str(error).strip().splitlines()[0][:200]
             if "mismatched" in said:
                 said = "its weights have other shapes than its config.json says"
-            raise UserError(f"the folder {arch} is not a network that transformers can read: {said}") from error
+            raise UserError(
+                f"the folder {arch} is not a network that transformers can read ({said}); copy its files again"
+            ) from error
         raise UserError(
             f"{arch!r} is not on this machine and its hub cannot be reached; bring its files (config.json, "
             f"model.safetensors and the tokenizer's) in a folder and name that: hf:path/to/folder"

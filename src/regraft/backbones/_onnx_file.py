@@ -47,7 +47,7 @@ def _loaded(path: Path, _: int) -> Any:
         onnx.checker.check_model(model)
     except Exception as error:  # the parser's errors have no common class
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"{path} is not an ONNX model ({said}); export it again") from error
+        raise UserError(f"{path} is not an ONNX model ({said}); give a .onnx file, exported again") from error
     shape = shape_of(model)
     pictures = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
     waveforms = len(shape) == 2 or (len(shape) == 3 and shape[1] == 1)

@@ -30,18 +30,25 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every line that is not blank."""
+    begun = 1  # where the row begins that is being read: one whose quote is never closed ends far below
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
-            yield from ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
+            reader = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield reader.line_num, cells
+                begun = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not text in UTF-8 (byte {error.start}); save it as CSV in UTF-8") from error
     except csv.Error as error:
         if "field limit" in str(error):
-            raise UserError(_too_long(path, reader.line_num)) from error
-        raise UserError(f"row {reader.line_num} of {path} is not valid CSV: {error}; correct that row") from error
+            raise UserError(_too_long(path, begun)) from error
+        raise UserError(
+            f"row {begun} of {path} is not valid CSV ({error}); close the quote that opens a cell, and write a quote "
+            f"inside one twice"
+        ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror}; check its permissions") from error
 

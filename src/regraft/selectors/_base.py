@@ -123,6 +123,10 @@ def source_seen(model: Model, problem: Problem) -> Seen:
 
 def _checked(seen: Seen) -> Seen:
     predictions, features = (_matrix(getattr(seen, name), name) for name in ("predictions", "features"))
+    if seen.task.labels is Labels.CLASSES and not (
+        (predictions >= 0).all() and np.allclose(predictions.sum(1), 1, atol=1e-3)
+    ):
+        raise UserError("predictions of classes must be probabilities, of which each row adds up to one; take softmax")
     labels = None if seen.labels is None else np.asarray(seen.labels)
     counts = {len(predictions), len(features), *([] if labels is None else [len(labels)])}
     if len(counts) > 1:
