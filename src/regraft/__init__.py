@@ -18,6 +18,7 @@ _PUBLIC = {
     "names": "regraft.core.catalog",
     "find": "regraft.core.catalog",
     "Evidence": "regraft.scores._base",
+    "Seen": "regraft.selectors._base",
     "UserError": "regraft.core.errors",
 }
 __all__ = sorted(_PUBLIC)

@@ -124,7 +124,11 @@ def test_arrays_that_are_not_finite_numbers_are_refused(name):
     a = draw((5, 2)).numpy()
     bad = a.copy()
     bad[3, 1] = np.nan
-    for given, said in ((bad, "1 rows are not, first row 3"), (np.full((5, 2), "x"), "matrices of numbers")):
+    for given, said in (
+        (bad, "1 rows are not, first row 3"),
+        (np.full((5, 2), "x"), "matrices of numbers"),
+        (np.full((5, 2), -1e200), r"beyond 1e\+70"),
+    ):
         for pair in ((a, given), (given, a)):
             with pytest.raises(UserError, match=said):
                 make(name)(*pair)

@@ -255,8 +255,9 @@ def test_what_cannot_be_learned_from_is_refused(name):
     x, labels = draw()
     head, bad = CLASSES[name](), np.where(x > 1, np.nan, x)
     cases = [(bad, labels, "not finite"), (x[:, 0], labels, "matrix"), (x, labels[:5], "60 examples have 5 labels")]
+    cases += [(x, None, "60 examples have no labels"), (x * 1e-100, labels, "too small for single precision")]
     if name in NUMERIC:
-        cases += [(x, np.where(labels, np.nan, 1.0), "the column of labels has 40 rows that are not finite")]
+        cases += [(x, np.where(labels, np.nan, 1.0), "the column of labels: 40 rows are not finite")]
     else:
         cases += [(x, np.array(list("abc"))[labels], "whole numbers"), (x, labels - 1, "labels must be 0 to 2")]
     for features, given, said in cases:

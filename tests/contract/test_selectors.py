@@ -138,10 +138,20 @@ def test_what_is_malformed_is_refused_in_a_sentence(name):
     target, source = both(rule)
     bad = target.predictions.copy()
     bad[3] = np.nan
-    with pytest.raises(UserError, match="1 rows are not"):
+    with pytest.raises(UserError, match="the predictions: 1 rows are not finite"):
         rule.score(replace(target, predictions=bad), source)
     with pytest.raises(UserError, match="must be probabilities"):
         rule.score(replace(target, predictions=np.log(target.predictions)), source)
+    with pytest.raises(UserError, match="not ndarray"):
+        rule.score(target.predictions, source)
+    if rule.source:
+        assert source is not None
+        for wrong, said in (
+            (replace(source, labels=source.labels + 100), "labels must be 0 to"),
+            (replace(source, predictions=np.full((len(source.labels), 9), 1 / 9)), "the same number of columns"),
+        ):
+            with pytest.raises(UserError, match=said):
+                rule.score(target, wrong)
     with pytest.raises(UserError, match="of the same examples"):
         rule.score(replace(target, features=target.features[:5]), source)
 

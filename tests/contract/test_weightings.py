@@ -107,6 +107,9 @@ def test_what_is_no_matrix_is_refused(name):
             make(name)(x, y, labels)
     with pytest.raises(UserError, match="each of the 10 source examples, got 9"):
         make(name)(good, good, labels[:9])
+    if catalog.find("weightings", name).labelled:
+        with pytest.raises(UserError, match=f"{name} needs a label for each source example"):
+            make(name)(good, good, labels - 1)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if catalog.find("weightings", n).labelled])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import nn
 
+from regraft.core import catalog
 from regraft.core.arrays import classes, matrix
 from regraft.core.errors import CandidateError, UserError
 from regraft.heads._layers import through
@@ -69,14 +70,15 @@ class Alignment(ABC):
             raise UserError(
                 f"source and target must have the same number of features, got {ours.shape[1]} and {theirs.shape[1]}"
             )
+        name = catalog.name_of(type(self)) or type(self).__name__
         if self.labelled and labels is None:
-            raise UserError(f"{type(self).__name__} needs a label for each of the {len(ours)} source examples")
+            raise UserError(f"{name} needs a label for each of the {len(ours)} source examples")
         y = np.full(len(ours), -1) if labels is None else classes(labels, "the source")
         z = np.full(len(theirs), -1) if target_labels is None else classes(target_labels, "the target")
         if (len(y), len(z)) != (len(ours), len(theirs)):
             raise UserError(f"{len(ours)} source and {len(theirs)} target examples have {len(y)} and {len(z)} labels")
         if self.labelled and not (y >= 0).any():
-            raise UserError(f"{type(self).__name__} needs source examples with labels; all of theirs are unknown")
+            raise UserError(f"{name} needs source examples with labels; all of theirs are unknown")
         try:
             return replace(self.align(ours, y, theirs, z), width=ours.shape[1])
         except np.linalg.LinAlgError as error:

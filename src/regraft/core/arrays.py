@@ -28,9 +28,14 @@ def matrix(given: Any, name: str) -> np.ndarray:
     if not max(found.max(), -found.min()) <= LARGEST:  # two passes without a copy; true of NaN too
         bad = np.flatnonzero(~np.isfinite(found).all(1))
         if len(bad):
-            raise UserError(f"{name} has {len(bad)} rows that are not finite, first row {bad[0]}; leave them out")
-        raise UserError(f"{name} has numbers beyond {LARGEST:g}, too large to be squared and summed; scale them down")
+            raise UserError(f"{name}: {len(bad)} rows are not finite, first row {bad[0]}; leave them out")
+        raise UserError(too_large(name))
     return found
+
+
+def too_large(name: str) -> str:
+    """The sentence on what has numbers beyond `LARGEST`."""
+    return f"numbers of {name} are beyond {LARGEST:g}, too large to be squared and summed; scale them down"
 
 
 def classes(given: Any, name: str) -> np.ndarray:

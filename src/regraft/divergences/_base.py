@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regraft.core.arrays import LARGEST, too_large
 from regraft.core.errors import UserError
 
 
@@ -56,4 +57,6 @@ def _array(given: Any) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(1)) if found.size else np.empty(0)
     if len(bad):
         raise UserError(f"a divergence compares finite numbers, and {len(bad)} rows are not, first row {bad[0]}")
+    if found.size and max(float(found.max()), -float(found.min())) > LARGEST:
+        raise UserError(too_large("the samples"))
     return found

@@ -9,6 +9,9 @@ from torch import nn
 from regraft.core.arrays import classes, matrix
 from regraft.core.errors import UserError
 
+_LEAST = 1e-30
+"""Features that are all smaller are refused: the weights of a layer on them could not be held."""
+
 
 class Head(ABC):
     """Options of a head that is trained by descent."""
@@ -39,7 +42,12 @@ class ClassicalHead(ABC):
                 labels (or weights) as examples, or a label is none of the ``outputs``.
             CandidateError: the examples are of one class only, and this head cannot do with that.
         """
-        x, y = matrix(features, "the features"), np.asarray(labels)
+        x = matrix(features, "the features")
+        if labels is None:
+            raise UserError(f"{len(x)} examples have no labels; give one for each")
+        if 0 < (largest := max(x.max(), -x.min())) < _LEAST:
+            raise UserError(f"no feature is larger than {largest:g}, too small for single precision; scale them up")
+        y = np.asarray(labels)
         for what, given in (("labels", y), ("weights", weights)):
             if given is not None and len(given) != len(x):
                 raise UserError(f"{len(x)} examples have {len(given)} {what}")

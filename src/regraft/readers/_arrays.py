@@ -73,7 +73,8 @@ def examples_of(arrays: Loaded, reader: Reader) -> Examples:
     if arrays.labels is not None:
         labels, classes = targets([_label(path, i, arrays.labels[i]) for i in kept], reader.task)
     items = tuple(Member(path, int(i) + 1, values[i]) for i in kept)
-    bad = tuple(Skipped(path, f"number {i + 1}: holds values that are not finite") for i in np.flatnonzero(~whole))
+    said = "holds values that are not finite, or too large"
+    bad = tuple(Skipped(path, f"number {i + 1}: {said}") for i in np.flatnonzero(~whole))
     return Examples(
         tuple(f"number {item.place}" for item in items), tuple(item.digest for item in items), items, labels, classes,
         None, bad, kind, tuple(notes), reader.label,

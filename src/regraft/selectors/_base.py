@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from regraft.core import catalog
+from regraft.core.arrays import matrix
 from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.data.dataset import Dataset
@@ -77,12 +78,21 @@ class Selector(ABC):
             UserError: something is missing, malformed or not finite, or the rule does not suit what is predicted.
         """
         name = catalog.name_of(type(self)) or type(self).__name__
+        for seen in (target, source):
+            if not isinstance(seen, Seen | None):
+                raise UserError(f"a selector scores regraft.Seen(predictions, features), not {type(seen).__name__}")
         if target.task.labels not in self.tasks:
             said = " or ".join(sorted(self.tasks))
             raise UserError(f"the selector {name!r} is for {said}, not for {target.task.labels.value}; choose another")
         if self.source and (source is None or source.labels is None):
             raise UserError(f"the selector {name!r} looks at labelled source examples; give 'source' with labels")
-        return float(self.measure(_checked(target), _checked(source) if self.source and source else None))
+        if not self.source or source is None:
+            return float(self.measure(_checked(target), None))
+        target, source = _checked(target), _checked(source)
+        if target.predictions.shape[1] != source.predictions.shape[1]:
+            counts = f"{target.predictions.shape[1]} and {source.predictions.shape[1]}"
+            raise UserError(f"predictions of target and source must have the same number of columns, got {counts}")
+        return float(self.measure(target, source))
 
     @abstractmethod
     def measure(self, target: Seen, source: Seen | None) -> float:
@@ -122,7 +132,7 @@ def source_seen(model: Model, problem: Problem) -> Seen:
 
 
 def _checked(seen: Seen) -> Seen:
-    predictions, features = (_matrix(getattr(seen, name), name) for name in ("predictions", "features"))
+    predictions, features = (matrix(getattr(seen, name), f"the {name}") for name in ("predictions", "features"))
     if seen.task.labels is Labels.CLASSES and not (
         (predictions >= 0).all() and np.allclose(predictions.sum(1), 1, atol=1e-3)
     ):
@@ -131,13 +141,6 @@ def _checked(seen: Seen) -> Seen:
     counts = {len(predictions), len(features), *([] if labels is None else [len(labels)])}
     if len(counts) > 1:
         raise UserError(f"predictions, features and labels must be of the same examples, got {sorted(counts)} of them")
+    if labels is not None and seen.task.labels is Labels.CLASSES and labels.max(initial=0) >= predictions.shape[1]:
+        raise UserError(f"labels must be 0 to {predictions.shape[1] - 1}, a column of predictions; got {labels.max()}")
     return replace(seen, predictions=predictions, features=features, labels=labels)
-
-
-def _matrix(values: Any, name: str) -> np.ndarray:
-    matrix = np.asarray(values, dtype=np.float64)
-    if matrix.ndim != 2 or not matrix.size:
-        raise UserError(f"{name} must be a non-empty matrix, one row an example, got shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise UserError(f"{name} must be finite, but {int((~np.isfinite(matrix)).any(1).sum())} rows are not")
-    return matrix
