@@ -88,7 +88,9 @@ def test_vectors_that_are_not_finite_are_skipped(tmp_path: Path) -> None:
     x[1, 2], x[2, 0] = np.nan, np.inf
     examples = read(npz(tmp_path, x=x, y=Y))
     assert examples.ids == ("number 1", "number 4", "number 5", "number 6")
-    assert [s.reason for s in examples.skipped] == [f"number {i}: holds values that are not finite, or too large" for i in (2, 3)]
+    assert [s.reason for s in examples.skipped] == [
+        f"number {i}: holds values that are not finite, or too large" for i in (2, 3)
+    ]
     with pytest.raises(UserError, match=r"none of the 6 .* can be read as a vector \(the first: arrays.npz: number 1"):
         read(npz(tmp_path, x=x * np.nan, y=Y))
 
