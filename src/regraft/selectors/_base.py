@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from regraft.core import catalog
-from regraft.core.arrays import matrix
+from regraft.core.arrays import classes, matrix
 from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.data.dataset import Dataset
@@ -133,14 +133,14 @@ def source_seen(model: Model, problem: Problem) -> Seen:
 
 def _checked(seen: Seen) -> Seen:
     predictions, features = (matrix(getattr(seen, name), f"the {name}") for name in ("predictions", "features"))
-    if seen.task.labels is Labels.CLASSES and not (
-        (predictions >= 0).all() and np.allclose(predictions.sum(1), 1, atol=1e-3)
-    ):
+    labels, of_classes = seen.labels, seen.task.labels is Labels.CLASSES
+    if of_classes and not ((predictions >= 0).all() and np.allclose(predictions.sum(1), 1, atol=1e-3)):
         raise UserError("predictions of classes must be probabilities, of which each row adds up to one; take softmax")
-    labels = None if seen.labels is None else np.asarray(seen.labels)
+    if labels is not None:
+        labels = classes(labels, "the examples") if of_classes else np.asarray(labels)
     counts = {len(predictions), len(features), *([] if labels is None else [len(labels)])}
     if len(counts) > 1:
         raise UserError(f"predictions, features and labels must be of the same examples, got {sorted(counts)} of them")
-    if labels is not None and seen.task.labels is Labels.CLASSES and labels.max(initial=0) >= predictions.shape[1]:
+    if labels is not None and of_classes and labels.max(initial=0) >= predictions.shape[1]:
         raise UserError(f"labels must be 0 to {predictions.shape[1] - 1}, a column of predictions; got {labels.max()}")
     return replace(seen, predictions=predictions, features=features, labels=labels)
