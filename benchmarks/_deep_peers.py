@@ -31,10 +31,11 @@ from regraft.preprocessing.vectors import Vectors
 from regraft.runtime import Runtime
 from regraft.tasks.classification import Classification
 from regraft.terms._domains import discriminator
-from regraft.terms.domain_adversary import multilinear
+from regraft.terms.domain_adversary import DomainAdversary, multilinear
 from regraft.training import Descent, Engine, run
 
 BATCH, RATE, REVERSAL = 64, 1e-3, 0.1
+HIDDEN = DomainAdversary().hidden
 METHODS = ("deep_coral", "dan", "dann", "cdan", "mcd", "mcc", "bnm", "afn")
 Answer = Callable[[], np.ndarray]
 
@@ -139,7 +140,7 @@ class Bench:
 
     def _dann(self, name: str, models: dict[str, nn.Module]) -> Any:
         hooks, _, weigh = _parts()
-        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, 128), nn.Flatten(0))
+        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, HIDDEN), nn.Flatten(0))
         opts = self._optimisers(models["G"], models["C"], models["D"])
         return hooks.DANNHook(opts, weighter=weigh(), gradient_reversal_weight=REVERSAL)
 
@@ -147,7 +148,7 @@ class Bench:
         hooks, _, weigh = _parts()
         inputs = self.start.backbone.feature_dim * len(self.classes)
         models["feature_combiner"] = _Product()
-        models["D"] = nn.Sequential(discriminator(inputs, 128), nn.Flatten(0))
+        models["D"] = nn.Sequential(discriminator(inputs, HIDDEN), nn.Flatten(0))
         opts = self._optimisers(models["G"], models["C"], models["D"])
         return hooks.CDANNEHook(opts=opts, weighter=weigh(), gradient_reversal_weight=REVERSAL)
 

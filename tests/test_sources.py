@@ -1,13 +1,18 @@
 """Sources in the making."""
 
+from typing import ClassVar
+
 import pytest
 
 from regraft import opening
 from regraft.bench import Bench
 from regraft.core.errors import CandidateError, UserError
 from regraft.core.progress import Reporter
+from regraft.opening import Opening
+from regraft.readers._base import read
 from regraft.runs import Clock, Journal
 from regraft.runtime import Runtime
+from regraft.sources import open_source
 
 
 def test_training_that_breaks_down_is_told_in_a_sentence(toy, tmp_path, monkeypatch):
@@ -19,3 +24,18 @@ def test_training_that_breaks_down_is_told_in_a_sentence(toy, tmp_path, monkeypa
     bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, 0, None)
     with pytest.raises(UserError, match=r"source broke down \(not a number at step 3\); try another --backbone"):
         opening.train_model(problem.target.train, problem.backbone, "training", bench)
+
+
+def test_how_many_words_are_unknown_is_told_as_word_vectors_are_opened(tmp_path):
+    class Heard(Reporter):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, text):
+            self.lines.append(text)
+
+    (tmp_path / "texts.csv").write_text("text,label\n" + "good words,a\nbad ones,b\n" * 4)
+    (tmp_path / "vectors.txt").write_text("other 0.1 0.2\nwords 0.3 0.1\n")
+    journal = Journal(tmp_path / "run")
+    bench = Bench(journal, Clock(journal, None), Heard(), Runtime(), False, 0, None)
+    open_source(f"glove:{tmp_path / 'vectors.txt'}", read(tmp_path / "texts.csv"), Opening(), bench)
+    assert [line for line in Heard.lines if "75.0% of the target's words are unknown" in line]

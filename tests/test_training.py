@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from regraft import training
+from regraft import runtime, training
 from regraft.core import catalog
 from regraft.core.batch import Batch, Stream
 from regraft.core.errors import CandidateError, UserError
@@ -427,6 +428,16 @@ def test_bf16_is_close_to_fp32(toy):
         assert all(p.dtype == torch.float32 for p in model.parameters())
         assert toy.accuracy(model) > 0.5
     assert all("forward" not in vars(m) for m in toy.trained.modules())
+
+
+@pytest.mark.parametrize(("network", "tried"), [(nn.Linear(3, 3), {"fp32", "bf16"}), (nn.ReLU(), {"fp32"})])
+def test_half_precision_is_tried_where_there_are_weights(network, tried, monkeypatch):
+    """A network that another library runs has none of its own, and runs as it does."""
+    seen = set()
+    monkeypatch.setattr(runtime, "has_bf16", lambda device: True)
+    monkeypatch.setattr(runtime, "_seconds", lambda *given: seen.add(given[-1].precision) or 1.0)
+    assert runtime.measure(network, torch.ones(2, 3), False, Runtime())[0].precision == "fp32"
+    assert seen == tried
 
 
 # Errors of the user

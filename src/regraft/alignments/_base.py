@@ -70,7 +70,7 @@ class Alignment(ABC):
             raise UserError(
                 f"source and target must have the same number of features, got {ours.shape[1]} and {theirs.shape[1]}"
             )
-        name = catalog.name_of(type(self)) or type(self).__name__
+        name = catalog.called(type(self))
         if self.labelled and labels is None:
             raise UserError(f"{name} needs a label for each of the {len(ours)} source examples")
         y = np.full(len(ours), -1) if labels is None else classes(labels, "the source")

@@ -62,6 +62,11 @@ def name_of(cls: type) -> str | None:
     return parts[-1] if own else None
 
 
+def called(cls: type) -> str:
+    """What ``cls`` is called in sentences: its catalogue name, or that of the class outside the catalogues."""
+    return name_of(cls) or cls.__name__
+
+
 def filed(name: str) -> str:
     """``name`` as a part of the names of files: options after a ``?`` are told apart by a digest."""
     plain, _, options = name.partition("?")

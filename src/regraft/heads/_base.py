@@ -9,9 +9,6 @@ from torch import nn
 from regraft.core.arrays import classes, matrix
 from regraft.core.errors import UserError
 
-_LEAST = 1e-30
-"""Features that are all smaller are refused: the weights of a layer on them could not be held."""
-
 
 class Head(ABC):
     """Options of a head that is trained by descent."""
@@ -45,8 +42,6 @@ class ClassicalHead(ABC):
         x = matrix(features, "the features")
         if labels is None:
             raise UserError(f"{len(x)} examples have no labels; give one for each")
-        if 0 < (largest := max(x.max(), -x.min())) < _LEAST:
-            raise UserError(f"no feature is larger than {largest:g}, too small for single precision; scale them up")
         y = np.asarray(labels)
         for what, given in (("labels", y), ("weights", weights)):
             if given is not None and len(given) != len(x):

@@ -61,7 +61,7 @@ class Score(ABC):
         Raises:
             UserError: something needed is missing, malformed or not finite, or all labels are the same.
         """
-        name = catalog.name_of(type(self)) or type(self).__name__
+        name = catalog.called(type(self))
         given = labels_of(np.asarray(evidence.labels))
         if "labels" in self.needs and given not in self.labels:
             raise UserError(f"the score {name!r} reads {' or '.join(sorted(self.labels))}, not {given.value}")

@@ -77,7 +77,7 @@ class Selector(ABC):
         Raises:
             UserError: something is missing, malformed or not finite, or the rule does not suit what is predicted.
         """
-        name = catalog.name_of(type(self)) or type(self).__name__
+        name = catalog.called(type(self))
         for seen in (target, source):
             if not isinstance(seen, Seen | None):
                 raise UserError(f"a selector scores regraft.Seen(predictions, features), not {type(seen).__name__}")

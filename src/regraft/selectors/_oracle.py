@@ -60,7 +60,7 @@ def beside(rule: Selector, scores: Sequence[float], truth: Sequence[float] | np.
         chosen = place if rule.better(score, scores[chosen]) else chosen
     told = len(set(scores)) > 1 and len(set(truth)) > 1
     correlation = float(spearmanr(scores, truth).statistic) if told else float("nan")
-    name, utility = catalog.name_of(type(rule)) or type(rule).__name__, float(truth[chosen])
+    name, utility = catalog.called(type(rule)), float(truth[chosen])
     return Beside(name, rule.labels, chosen, utility, float(max(truth)) - utility, correlation)
 
 

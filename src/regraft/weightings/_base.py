@@ -30,12 +30,13 @@ class Weighting(ABC):
             raise UserError(
                 f"source and target must have the same number of features, got {ours.shape[1]} and {theirs.shape[1]}"
             )
+        name = catalog.called(type(self))
         known = None if labels is None or not self.labelled else classes(labels, "the source")
         if (self.labelled and known is None) or (labels is not None and len(labels) != len(ours)):
             count = "none" if labels is None else len(labels)
-            raise UserError(f"{_name(self)} needs a label for each of the {len(ours)} source examples, got {count}")
+            raise UserError(f"{name} needs a label for each of the {len(ours)} source examples, got {count}")
         if known is not None and (known < 0).any():
-            raise UserError(f"{_name(self)} needs a label for each source example, and {(known < 0).sum()} are unknown")
+            raise UserError(f"{name} needs a label for each source example, and {(known < 0).sum()} are unknown")
         weights = np.maximum(self.estimate(ours, theirs, known), 0.0)
         total = weights.sum()
         return weights * (len(weights) / total) if np.isfinite(total) and total > 0 else np.ones(len(ours))
@@ -43,10 +44,6 @@ class Weighting(ABC):
     @abstractmethod
     def estimate(self, source: np.ndarray, target: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """Weights (N,) in any unit, from checked float64 features; what is negative counts as zero."""
-
-
-def _name(weighting: Weighting) -> str:
-    return catalog.name_of(type(weighting)) or type(weighting).__name__
 
 
 def effective_size(weights: np.ndarray) -> float:
