@@ -1,6 +1,6 @@
 """The examples in adapt's documentation: its scores as printed there, its scores here, and Regraft's.
 
-    python benchmarks/adapt_examples.py [--tensorflow PYTHON] [--draws 10] [--only NAME ...] [--out FILE]
+    python benchmarks/adapt_examples.py [--tensorflow PYTHON] [--draws 40] [--only NAME ...] [--out FILE]
 
 Each class of adapt is documented by one example on a hundred source and target examples that it draws: two classes of
 two features, or numbers of one. The first draw is the documented one, so what is printed there can be found again; the
@@ -10,9 +10,10 @@ Weightings and alignments have the documented estimator behind them, a ridge; ad
 Regraft's their own, but for the width of kernels where it is given. Boosting has Regraft's own linear heads on our
 side. What descends without labels of the target has adapt's network, one layer of ten as features and two above, on
 both sides, from random weights, for 400 steps of 32, those of a hundred epochs, after as many on the source where the
-example has that; RMSprop there, AdamW here, both at 1e-3. What learns from three target labels starts from a small
-network of Regraft's that has learned the source for 200 steps. Deep methods of adapt need tensorflow, which cannot
-be in one process with torch: PYTHON is an interpreter that has adapt and tensorflow, and gets the same arrays.
+example has that; RMSprop at 1e-3 there, the defaults of our methods here (AdamW up to 1e-3, a running average). What
+learns from three target labels starts from a small network of Regraft's that has learned the source for 200 steps. Deep
+methods of adapt need tensorflow, which cannot be in one process with torch: PYTHON is an interpreter that has adapt and
+tensorflow, and gets the same arrays.
 Where our side refuses (no learner is better than chance), it counts as a head on the source alone.
 """
 
@@ -49,7 +50,9 @@ from regraft.heads._boosting import Pool, tradaboost, tradaboost_r2, two_stage
 from regraft.heads._layers import through
 from regraft.model import Model, Problem
 from regraft.runtime import Runtime
-from regraft.training import Descent, run
+from regraft.terms._base import Weighted
+from regraft.terms.supervised import Supervised
+from regraft.training import Descent, Phase, run
 
 STEPS = 400
 """A hundred epochs of a hundred examples in batches of 32."""
@@ -126,19 +129,16 @@ def adapted(name: str, pair: Pair, before: int = 0) -> float:
     """A method that needs no target label, on adapt's network, after ``before`` steps on the source."""
     way = Small(pair, 0, Runtime(threads=1))
     torch.manual_seed(0)
-    layers = [nn.Sequential(nn.Linear(width, 10), nn.ReLU()) for width in (pair.source.shape[1], 10, 10)]
-    model = Model(Network(layers, 10), nn.Linear(10, 2), CLASSES)
+    features, above = (nn.Sequential(nn.Linear(width, 10), nn.ReLU()) for width in (pair.source.shape[1], 10))
+    head = nn.Sequential(above, nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 2))
+    model = Model(Network([features], 10), head, CLASSES)
     model.task = way.problem.task
     if before:
-        alone = way.alone()
-        model = run(model, _plain("scratch", before).phases(alone), alone, way.engine)
+        phase = Phase(terms={"source": Weighted(term=Supervised())}, descent=Descent(steps=before, average=0.98))
+        model = run(model, (phase,), way.alone(), way.engine)
     problem = replace(way.problem, source_model=model)
-    return way.right(run(model, _plain(name, STEPS).phases(problem), problem, way.engine), way.target)
-
-
-def _plain(name: str, steps: int) -> Any:
-    constant = Descent(batch_size=32, rate=1e-3, warmup=0.0, schedule="constant", clip=0.0, average=0.0, augment=None)
-    return replace(catalog.find("methods", name)(), descent=constant).with_steps(steps)
+    method = catalog.find("methods", name)().with_steps(STEPS)
+    return way.right(run(model, method.phases(problem), problem, way.engine), way.target)
 
 
 def descended(method: str | dict[str, Any], pair: Pair, labels: int = 0) -> float:
@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument(
         "--tensorflow", default="", metavar="PYTHON", help="an interpreter that has adapt and tensorflow"
     )
-    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--only", nargs="*", default=[], choices=[*CLOSED, *DEEP])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
