@@ -3,10 +3,11 @@
 All start from the same weights, trained on the source beforehand, and take the same number of steps with the same AdamW
 at a constant rate. Strengths are those of Regraft wherever the other has them: the sum of five kernels on features and
 outputs (pytorch-adapt's own default: on probabilities), the reversed gradient's tenth, the steps of norms 0.05. Labels
-are not smoothed, which Regraft would do. Regraft lets discrepancies grow over half of the phase and reversed gradients
-over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here and six in
-pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors in memory,
-which costs nothing; skada's has the loader that comes with it, and a discriminator of its own.
+are not smoothed, which Regraft would do. What Regraft answers with are running averages of the weights, as its methods
+have them by default; the others have none. Regraft lets discrepancies grow over half of the phase and reversed
+gradients over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here
+and six in pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors
+in memory, which costs nothing; skada's has the loader that comes with it, and a discriminator of its own.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from regraft.terms._domains import discriminator
 from regraft.terms.domain_adversary import DomainAdversary, multilinear
 from regraft.training import Descent, Engine, run
 
-BATCH, RATE, REVERSAL = 64, 1e-3, 0.1
+BATCH, RATE, REVERSAL, AVERAGE = 64, 1e-3, 0.1, 0.98
 HIDDEN = DomainAdversary().hidden
 METHODS = ("deep_coral", "dan", "dann", "cdan", "mcd", "mcc", "bnm", "afn")
 Answer = Callable[[], np.ndarray]
@@ -74,7 +75,7 @@ class Bench:
         """A method of the catalogue from ``start``, with the batches, optimiser and rate of all sides."""
         method: Any = catalog.find("methods", name)()
         plain = Descent(
-            batch_size=BATCH, rate=RATE, warmup=0.0, schedule="constant", clip=0.0, average=0.0, augment=None
+            batch_size=BATCH, rate=RATE, warmup=0.0, schedule="constant", clip=0.0, average=AVERAGE, augment=None
         )
         phases = replace(method, descent=plain).with_steps(steps).phases(problem)
         return run(start, phases, problem, Engine(Runtime(threads=1)))

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,16 +138,18 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--steps", type=int, help="of a full descent, instead of what each task says")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--draw", type=int, default=0, help="which draw of the examples; needs an OUT of its own")
     parser.add_argument("--logme", type=Path, help="LogME.py of the authors' published code")
     given = parser.parse_args()
     if not given.data.is_dir():
         parser.error(f"there is no folder {given.data}")
     given.data, given.out = given.data.resolve(), given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
-    conditions = {"commit": commit(), "seeds": given.seeds, "when": time.strftime("%Y-%m-%d")}
+    conditions = {"commit": commit(), "seeds": given.seeds, "draw": given.draw, "when": time.strftime("%Y-%m-%d")}
     results = Results(given.out, conditions)
     for task in chosen(given.tasks):
-        measure(task, lay_out(task, given.data, given.out), given, results)
+        other = replace(task, seed=task.seed + 100 * given.draw)  # as in `ranking.py`
+        measure(other, lay_out(other, given.data, given.out), given, results)
 
 
 if __name__ == "__main__":
