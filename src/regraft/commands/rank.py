@@ -117,7 +117,9 @@ class _Ranking:
         evidence, costs = self._known(screened.kept, opening)
         if not evidence:
             raise UserError(self._none())
+        begun = time.monotonic()
         rows = told(evidence, self.options.seed)
+        scoring = (time.monotonic() - begun) / len(rows)
         ranking = [{**row, **costs[row["source"]], "missing": _missing(row)} for row in rows]
         for row in [row for row in ranking if PROBE in row["scores"]][: self.options.layers]:
             row["layers"] = self._layers(row["source"], opening)
@@ -129,7 +131,7 @@ class _Ranking:
             "ranking": ranking,
             "dropped": screened.dropped[::-1],
             "failed": [{"source": uri, "reason": why} for uri, why in self.failed.items()],
-            "cost": _cost(screened, costs, self.bench.clock.spent),
+            "cost": _cost(screened, {uri: c["seconds"] + scoring for uri, c in costs.items()}, self.bench.clock.spent),
         }
 
     def _read(self, uris: list[str]) -> dict[str, Examples]:
@@ -224,10 +226,9 @@ def _folder(options: Rank, reporter: Reporter) -> Iterator[Path]:
     yield options.out
 
 
-def _cost(screened: Screened, costs: dict[str, dict[str, Any]], seconds: float) -> dict[str, Any]:
+def _cost(screened: Screened, each: dict[str, float], seconds: float) -> dict[str, Any]:
     """Seconds in all and of each rung; and, where there was screening, what ranking all in full would have taken."""
-    full = full_cost(screened, {uri: cost["seconds"] for uri, cost in costs.items()})
-    return {"seconds": round(seconds, 3), "rungs": screened.rungs, "full_seconds": round(full, 3)}
+    return {"seconds": round(seconds, 3), "rungs": screened.rungs, "full_seconds": round(full_cost(screened, each), 3)}
 
 
 def _missing(row: dict[str, Any]) -> list[str]:
@@ -253,8 +254,7 @@ def show(result: dict[str, Any]) -> str:
     notes += _screening(result)
     notes += [f"{result['labels']} labels; {result['protocol']}; --json has all scores"]
     fill = partial(textwrap.fill, width=width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
-    wrapped = [fill(note) for note in notes]
-    return "\n".join(["", *lines, "", *wrapped, ""])
+    return "\n".join(["", *lines, "", *map(fill, notes), ""])
 
 
 def _table(rows: list[dict[str, Any]], names: list[str], wide: int) -> list[str]:
