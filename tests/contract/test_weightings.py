@@ -35,12 +35,13 @@ def test_weights_have_mean_one_and_follow_the_order_of_rows(name, shape):
     assert weighting(x[turned], y[::-1], labels[turned]) == pytest.approx(weights[turned], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize(("unit", "origin"), [(2.54, 7), (1e-40, 0), (1e40, 0)])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_unit_and_the_origin_of_features_do_not_matter(name):
+def test_the_unit_and_the_origin_of_features_do_not_matter(name, unit, origin):
     """Of more examples than have kernels, so that it also holds of which have one."""
     (x, labels), (y, _) = draw((150, 3)), draw((150, 3), 0.5, 1)
     weights = make(name)(x, y, labels)
-    assert make(name)(2.54 * x + 7, 2.54 * y + 7, labels) == pytest.approx(weights, rel=1e-3, abs=1e-5)
+    assert make(name)(unit * x + origin, unit * y + origin, labels) == pytest.approx(weights, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -53,10 +53,9 @@ class _PartialAdversary(Refreshing):
         assert source.targets is not None
         weights = self.weights[source.targets]
         factor = self.options.reversal * warming(round_.progress)
-        scores = [
-            self.discriminator(reverse(view.features.float(), factor)).float().squeeze(1) for view in (source, target)
-        ]
-        told = -(weights * F.logsigmoid(scores[0])).mean() - F.logsigmoid(-scores[1]).mean()
+        seen = [reverse(view.features.float(), factor) for view in (source, target)]
+        first, second = self.discriminator(torch.cat(seen)).float().squeeze(1).split([len(rows) for rows in seen])
+        told = -(weights * F.logsigmoid(first)).mean() - F.logsigmoid(-second).mean()
         return self.problem.task.loss(source.outputs, source.targets, weights) + self.options.adversary * told
 
     def find(self, features: np.ndarray, probabilities: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from regraft.core.errors import UserError
-from regraft.weightings._rows import order
+from regraft.weightings._rows import order, spread
 
 _FOLDS = 5
 _MOST = 10_000
@@ -37,7 +37,7 @@ def confusion(source: np.ndarray, target: np.ndarray, labels: np.ndarray | None)
         raise UserError("label shift is of classes, and these labels are numbers; take a weighting that reads none")
     names, index = np.unique(labels, return_inverse=True)
     mean = source.mean(0)
-    scale = max(float(np.sqrt(((source - mean) ** 2).sum(1).mean())), 1e-12)
+    scale = spread(source - mean)
     x, y = (source - mean) / scale, (target - mean) / scale
     part, turns = _dealt(source, index)
     joint, told = np.zeros((len(names), len(names))), np.zeros(len(names))
