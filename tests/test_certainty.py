@@ -164,8 +164,11 @@ def test_worth_beyond_the_curve_is_more_than_it():
     assert [one.equals for one in found][2:] == [None, None]
     said = guard.describe_worth(found, CLASSES)
     assert said == (
-        "With 2 labels per class the transfer does what a model from scratch does with 4 (95% interval 4 to 4)."
+        "With 8 labels per class the transfer does more than a model from scratch. "
+        "With 2 the transfer does what a model from scratch does with 4 (95% interval 4 to 4)."
     )
+    level = guard.describe_worth(guard.worth(LABELS, curve(0.2, 0.4, 0.6, 0.6), curve(0.2, 0.4, 0.6, 0.8)), CLASSES)
+    assert level.startswith("With 8 labels per class the transfer does what a model from scratch does with 4 (")
     every = guard.describe_worth(guard.worth(LABELS, curve(*[0.9] * 4), curve(*[0.1] * 4)), CLASSES)
     assert every == "With 1 label per class the transfer does more than a model from scratch with 8."
 

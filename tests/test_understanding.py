@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +19,6 @@ from regraft.preprocessing.images import Images
 from regraft.readers._base import read
 from regraft.runtime import Runtime
 from regraft.understanding import CLEARLY, best_input, folded_away, likelihood
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 class Bench:
@@ -111,12 +108,11 @@ def test_nothing_to_tell_apart_makes_all_networks_equal(labels):
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the trained models lie beside the project")
 @pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
-def test_a_published_keras_model_gets_what_it_was_trained_with():
+def test_a_published_keras_model_gets_what_it_was_trained_with(real):
     """0.751 is what its collector measured on the same 1,000 pictures, with inputs from 0 to 255."""
-    examples = read(SHARED / "unclear-licence" / "cifar10_test_jpeg_1000")
-    options = Keras(arch=str(SHARED / "keras_h5" / "mlperf_tiny_resnet8_cifar10.h5")).suited(examples).conventions()
+    examples = read(real / "unclear-licence" / "cifar10_test_jpeg_1000")
+    options = Keras(arch=str(real / "keras_h5" / "mlperf_tiny_resnet8_cifar10.h5")).suited(examples).conventions()
     data = whole(examples, decoded(examples, options[0].preprocess, None))
     few = data.take(np.arange(0, len(data), 10))
     best = options[best_input(options, [few] * len(options), Bench())]

@@ -34,6 +34,8 @@ POINTS = (1, 2, 5, 10, 20, 50, 100, 200)
 """Labels per class at which the curve is measured, as far as there are labels."""
 LEARNED = 0.8
 """Share of its own examples that a model from scratch has right, if it had steps enough."""
+LEVEL = 0.05
+"""Share of the numbers' variance below which a model that explains it is about level with a constant."""
 _SOURCE_EXAMPLES = 1000
 
 
@@ -216,17 +218,17 @@ def caution(raced: Sequence[Candidate], chosen: Candidate, ours: Judged, theirs:
 
 
 def _worse_than_a_constant(records: Mapping[str, Evaluation]) -> str:
-    """Whose squared error on the holdout is larger than that of the mean of its numbers."""
+    """Whose squared error on the holdout is hardly smaller than that of the mean of its numbers, or larger."""
     explained = {
         who: 1 - float(((one.outputs[..., 0] - one.targets) ** 2).mean() / max(np.var(one.targets), 1e-12))
         for who, one in records.items()
     }
-    bad = [f"{who} (R2 {share:.2f})" for who, share in explained.items() if share < 0]
+    bad = [f"{who} (R2 {share:.2f})" for who, share in explained.items() if share < LEVEL]
     if not bad:
         return ""
     return (
-        f" Beware: a constant, the mean of the numbers that judge, errs less than {' and '.join(bad)}; more steps "
-        "(--steps, --budget) or labels may help."
+        f" Beware: a constant, the mean of the numbers that judge, errs about as much as, or less than, "
+        f"{' and '.join(bad)}; more steps (--steps, --budget) or labels may help."
     )
 
 

@@ -16,6 +16,7 @@ from regraft.bench import Bench
 from regraft.core.errors import UserError, unknown
 from regraft.core.labels import Labels
 from regraft.core.seeding import derive
+from regraft.data.columns import UNSHARED
 from regraft.data.dataset import Dataset, Domain
 from regraft.data.examples import Examples
 from regraft.edits.new_head import reused
@@ -150,6 +151,8 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
         found = {**found, "weights": model.backbone.carried.sentence}
     if not uri.startswith("scratch:"):
         bench.reporter.say(f"{uri}: {found.get('weights', backbone.described)}")
+        for what in (key for key in found if key.startswith(UNSHARED)):
+            bench.reporter.say(f"{uri}: {what}: {found[what]}")
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}

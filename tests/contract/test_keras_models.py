@@ -26,8 +26,6 @@ from regraft.model import Model, blocks, untracked
 
 needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
 DESCRIBED = Path(__file__).parent / "files" / "small_keras.json"
-ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data" / "keras_h5"
 PUBLISHED = {  # the layer whose output goes into the classifier
     "fer2013_mini_XCEPTION.102-0.66.hdf5": -4,
     "mlperf_tiny_resnet8_cifar10.h5": -2,
@@ -85,11 +83,10 @@ def test_features_are_kerass_own(suffix, tmp_path):
 
 @needs_keras
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the trained models lie beside the project")
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name, kept):
+def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name, kept, real):
     """One has an option that Keras 3 refuses; one takes grey pictures, and its classifier is a convolution."""
-    keras, backbone = library(), Keras(arch=str(SHARED / name))
+    keras, backbone = library(), Keras(arch=str(real / "keras_h5" / name))
     backbone = replace(backbone, size=backbone.preprocess.size)
 
     class Depthwise(keras.layers.DepthwiseConv2D):
@@ -97,7 +94,7 @@ def test_features_of_published_models_are_kerass_own_and_are_tuned_and_kept(name
             super().__init__(**options)
 
     custom = {"DepthwiseConv2D": Depthwise}
-    model = keras.models.load_model(SHARED / name, compile=False, custom_objects=custom)
+    model = keras.models.load_model(real / "keras_h5" / name, compile=False, custom_objects=custom)
     x = pictures(backbone.preprocess.size)
     network = backbone.build()
     with torch.no_grad():

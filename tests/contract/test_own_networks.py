@@ -23,7 +23,6 @@ from regraft.understanding import fit_of_input
 
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "examples" / "networks" / "cifar_resnet.py"
-SHARED = ROOT.parent / "shared" / "data"
 TINY = """
 from torch import nn
 
@@ -195,12 +194,11 @@ def test_weights_that_are_left_over_are_another_architectures(tiny):
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the trained networks lie beside the project")
-def test_a_published_network_is_as_good_as_published():
+def test_a_published_network_is_as_good_as_published(real):
     """ResNet-20 on 1,000 recompressed test pictures of CIFAR-10; 81 % was measured on 3,000 of them elsewhere."""
-    folder = SHARED / "cifar_resnets"
+    folder = real / "cifar_resnets"
     own = Torch(arch=f"{CODE}:resnet20", weights=folder / "resnet20-12fca82f.th", size=64)
-    examples = read(SHARED / "unclear-licence" / "cifar10_test_jpeg_1000")
+    examples = read(real / "unclear-licence" / "cifar10_test_jpeg_1000")
     fits, right = {}, {}
     for option in own.conventions():
         data = whole(examples, decoded(examples, option.preprocess, None))

@@ -180,6 +180,7 @@ VERBS = {
     "report of no run": (("report", "full"), "full"),
     "explain of no run": (("explain", "full"), "not a run folder"),
     "explain of nothing": (("explain", "l2sp"), "did you mean 'l2_sp'?"),
+    "explain of a source without its kind": (("explain", "resnet18"), "such as timm:resnet18"),
     "explain of a run that is not there": (
         ("explain", "runs/nope"),
         "there is no run runs/nope and no catalogue 'runs'",

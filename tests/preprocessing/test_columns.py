@@ -145,6 +145,13 @@ def test_shared_columns_come_from_both_tables_and_the_rest_is_told() -> None:
     }
 
 
+def test_a_column_with_a_typo_is_told_with_what_it_may_be() -> None:
+    source, target = examples(age=("1",), wieght=("2",), town=("a",)), examples(age=("9",), weight=("3",))
+    found = shared(source, target)[1]
+    assert found["columns of the source only, not used"] == "wieght (is it 'weight'?), town"
+    assert found["columns of the target only, not used"] == "weight (is it 'wieght'?)"
+
+
 def test_tables_with_nothing_in_common_are_refused() -> None:
     with pytest.raises(UserError, match="the source has the columns town and the target age: none in common"):
         shared(examples(town=("a",)), examples(age=("1",)))

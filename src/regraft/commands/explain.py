@@ -50,7 +50,8 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
         raise UserError(f"there is no run {options.name} and no catalogue {kind!r}; see 'regraft list' for catalogues")
     found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]
     if not found:
-        raise unknown("entry or run", options.name, {n for k in catalog.KINDS for n in catalog.files(k)})
+        told = unknown("entry or run", options.name, {n for k in catalog.KINDS for n in catalog.files(k)})
+        raise UserError(f"{told} (a source is named with its kind, such as timm:{name})")
     entries = []
     for catalogue, path in found:
         described = describe(path)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal
 
@@ -17,6 +18,8 @@ _DATES = ("%Y/%m/%d", "%d.%m.%Y")  # 3/4/2024 is left out: it is another day in 
 _LAST = ("f", "F", "y", "Y")  # of an infinite number's name: most cells need not be looked at further
 _EPOCH = datetime(1970, 1, 1)
 
+UNSHARED = "columns of the"
+"""How what was found begins where one of two tables has columns that the other lacks."""
 DIGITS = 3
 """Significant digits in which numbers of copies agree: some programs round."""
 TELLING = 0.9
@@ -118,8 +121,8 @@ def shared(source: Examples, target: Examples) -> tuple[Examples, dict[str, str]
         )
     found = {"columns": f"{len(both)} of the target's {len(ours)}, by name: {_listed(both)}"}
     for whose, names, others in (("source", theirs, ours), ("target", ours, theirs)):
-        lone = [name for name in names if name not in others]
-        found |= {f"columns of the {whose} only, not used": _listed(lone)} if lone else {}
+        lone = [_with_nearest(name, [n for n in others if n not in both]) for name in names if name not in others]
+        found |= {f"{UNSHARED} {whose} only, not used": _listed(lone)} if lone else {}
     flat = together(source, target)
     return replace(flat, items=tuple(row.only(both) for row in flat.items)), found
 
@@ -148,6 +151,12 @@ def _key(row: Row, names: Iterable[str], rounded: bool) -> tuple[str, ...]:
 def _same(text: str, rounded: bool) -> str:
     value = number(text)
     return text.casefold() if value is None else f"{value:.{DIGITS if rounded else 15}g}"
+
+
+def _with_nearest(name: str, others: Sequence[str]) -> str:
+    """A column with the one of the other table's, not shared either, that it may be meant to be."""
+    near = get_close_matches(name, others, 1, 0.7)
+    return f"{name} (is it {near[0]!r}?)" if near else name
 
 
 def _listed(names: Sequence[str]) -> str:

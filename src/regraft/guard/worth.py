@@ -88,7 +88,7 @@ def _plain(number: float) -> float | None:
 
 
 def describe_worth(found: Sequence[Worth], gauge: Gauge, level: float = 0.95) -> str:
-    """One sentence: of the most labels for which the curve has an answer, else that it has none."""
+    """A sentence or two: of the most labels for which the curve has an answer, and of the most where it has none."""
     most = found[-1].labels
     inside = [one for one in found if one.equals is not None]
     if not inside:
@@ -96,8 +96,9 @@ def describe_worth(found: Sequence[Worth], gauge: Gauge, level: float = 0.95) ->
         return f"With {found[0].labels} {per} the transfer does more than a model from scratch with {most}."
     one = inside[-1]
     ends = f"{_number(one.low, most)} to {_number(one.high, most)}"
-    return (
-        f"With {one.labels} {gauge.per} the transfer does what a model from scratch does with "
+    lead = "" if one is found[-1] else f"With {most} {gauge.per} the transfer does more than a model from scratch. "
+    return lead + (
+        f"With {one.labels}{'' if lead else f' {gauge.per}'} the transfer does what a model from scratch does with "
         f"{_number(one.equals, most)} ({100 * level:g}% interval {ends})."
     )
 
