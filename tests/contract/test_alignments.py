@@ -116,7 +116,7 @@ def test_labels_that_are_all_unknown_are_refused(name):
         make(name).fit(good, np.full(12, -1), good)
 
 
-@pytest.mark.parametrize("scale", [1e69, 1e-200])
+@pytest.mark.parametrize("scale", [1e69, 1e-69])
 @pytest.mark.parametrize("name", NAMES)
 def test_features_beyond_arithmetic_give_finite_ones_or_a_sentence(name, scale):
     """Not what numpy says of them: fourth powers of these nearly overflow, or squares are zero."""

@@ -112,6 +112,18 @@ def test_a_large_common_offset_does_not_matter(name):
     assert make(name)(a + 100, b + 100).item() == pytest.approx(make(name)(a, b).item(), rel=1e-2)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e15])
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_that_single_precision_cannot_square_are_compared(name, scale):
+    """As the same ones in double precision, whatever the order of their bytes."""
+    a, b = (draw((20, 3), seed).numpy() + seed for seed in (0, 1))
+    wanted = make(name)((scale * a).astype(np.float64), (scale * b).astype(np.float64)).item()
+    assert np.isfinite(wanted)
+    for kind in (np.float32, ">f8", np.longdouble):
+        found = make(name)((scale * a).astype(kind), (scale * b).astype(kind)).item()
+        assert found == pytest.approx(wanted, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_shapes_that_do_not_fit_are_refused(name):
     for a, b in [((3, 2), (3, 4)), ((3,), (3,)), ((0, 2), (3, 2)), ((3, 2, 2), (3, 2, 2))]:
@@ -121,6 +133,8 @@ def test_shapes_that_do_not_fit_are_refused(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_that_are_not_finite_numbers_are_refused(name):
+    with pytest.raises(UserError, match="matrices of numbers"):
+        make(name)([[1.0, 2.0], [3.0]], [[1.0, 2.0]])
     a = draw((5, 2)).numpy()
     bad = a.copy()
     bad[3, 1] = np.nan

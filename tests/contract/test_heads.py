@@ -73,7 +73,8 @@ class AgainstRest:
 
     def fit(self, x, labels, weights=None):
         head, classes = self.head, range(labels.max() + 1)
-        new = (SVC(C=head.strength, gamma=head.gamma, class_weight="balanced") for _ in classes)
+        alike = "balanced" if weights is None else None
+        new = (SVC(C=head.strength, gamma=head.gamma, class_weight=alike) for _ in classes)
         self.each = [one.fit(x, labels == c, weights) for c, one in zip(classes, new, strict=True)]
         return self
 
@@ -90,9 +91,10 @@ REFERENCES = {
 }
 
 
-def estimator(name: str, head: ClassicalHead):
-    """scikit-learn's own where it has one, with the options of the head."""
-    return REFERENCES[name](head)
+def estimator(name: str, head: ClassicalHead, weighted: bool = False):
+    """scikit-learn's own where it has one, with the options of the head; classes count alike but beside weights."""
+    made = REFERENCES[name](head)
+    return made.set_params(class_weight=None) if weighted and name in ("logistic", "svm") else made
 
 
 def reference(name: str, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -212,8 +214,43 @@ def test_weighted_examples_count_as_scikit_learn_counts_them(name):
     weights = np.where(np.arange(60) % 3 == 0, 2.6, 0.2)
     head, scaled = CLASSES[name](), (x - x.mean(0)) / np.sqrt(x.var(0).sum())
     found = outputs(head.fit(x, labels, 3, weights), x).argmax(1)
-    assert (found == estimator(name, head).fit(scaled, labels, weights).predict(scaled)).all()
+    assert (found == estimator(name, head, weighted=True).fit(scaled, labels, weights).predict(scaled)).all()
     assert (found != outputs(head.fit(x, labels, 3), x).argmax(1)).any()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in FITTED if n != "prototype"]
+)  # a mean is where it is, however many it is of
+def test_weights_say_how_much_a_class_counts(name):
+    """Of 30, 300 and 600 in the target where the source has as many of each: the very weights bring the shares back."""
+    rng = np.random.default_rng(0)
+    centres = 0.5 * rng.normal(size=(3, 8))
+    labels, truth = np.repeat(np.arange(3), 300), np.repeat(np.arange(3), (30, 300, 600))
+    x, z = (rng.normal(size=(len(of), 8)) + centres[of] for of in (labels, truth))
+    head, weights = CLASSES[name](), np.array([30, 300, 600])[labels] / 310
+    alike, shifted = (outputs(head.fit(x, labels, 3, w), z).argmax(1) for w in (None, weights))
+    assert (shifted == truth).mean() > (alike == truth).mean() + 0.05
+
+
+@pytest.mark.parametrize("name", [*FITTED, *NUMERIC])
+def test_examples_of_weight_zero_are_as_if_they_were_not_there(name):
+    """A whole class among them too: the head does not answer with it."""
+    x, labels = draw()
+    head, weights = CLASSES[name](), (labels > 0) * np.linspace(0.5, 1.5, 60)
+    kept = weights > 0
+    found = outputs(head.fit(x, labels, 3, weights), x)
+    assert found == pytest.approx(outputs(head.fit(x[kept], labels[kept], 3, weights[kept]), x))
+    assert name in NUMERIC or 0 not in found.argmax(1)
+
+
+@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("scale", [1e-12, 1e-30])
+def test_small_features_are_told_apart_too(name, scale):
+    x, labels = draw(width=4)
+    centred = x - x.mean(0)
+    found = CLASSES[name]().fit(scale * centred, labels, 3)(torch.from_numpy(scale * centred).float())
+    right = (found.argmax(1).numpy() == labels).mean()
+    assert right > (outputs(CLASSES[name]().fit(centred, labels, 3), centred).argmax(1) == labels).mean() - 0.1
 
 
 @pytest.mark.parametrize("name", NUMERIC)
@@ -255,17 +292,23 @@ def test_what_cannot_be_learned_from_is_refused(name):
     x, labels = draw()
     head, bad = CLASSES[name](), np.where(x > 1, np.nan, x)
     cases = [(bad, labels, "not finite"), (x[:, 0], labels, "matrix"), (x, labels[:5], "60 examples have 5 labels")]
-    cases += [(x, None, "60 examples have no labels")]
+    cases += [(x, None, "60 examples have no labels"), (1e-100 * x, labels, "too small to be squared")]
     if name in NUMERIC:
         cases += [(x, np.where(labels, np.nan, 1.0), "the column of labels: 40 rows are not finite")]
     else:
-        cases += [(x, np.array(list("abc"))[labels], "whole numbers"), (x, labels - 1, "labels must be 0 to 2")]
+        names = np.array(list("abc"))[labels]
+        cases += [(x, names, "whole numbers"), (x, labels - 1, "labels must be 0 to 2")]
+        cases += [(x, names.astype(object), "got '.'; numpy.unique"), (x, labels[:, None], "got shape")]
+        cases += [(x, 1, "got shape"), (x, np.full(60, 1e300), "whole numbers"), (x, np.full((60, 3), 7), "0 or 1")]
     for features, given, said in cases:
         with pytest.raises(UserError, match=said):
             head.fit(features, given, 3 if name in FITTED else 1)
+    for weights in (-labels, 0 * labels, np.where(labels, np.nan, 1), ["a"] * 60, np.ones((60, 2)), labels[:5], 1.0):
+        with pytest.raises(UserError, match="weights"):
+            head.fit(x, labels, 3, weights)
 
 
-@pytest.mark.parametrize("scale", [1e-60, 1e-200])
+@pytest.mark.parametrize("scale", [1e-60, 1e-69])
 def test_ridge_refuses_features_whose_weights_cannot_be_held(scale):
     x, labels = draw()
     with pytest.raises(CandidateError, match="too small for weights in single precision"):

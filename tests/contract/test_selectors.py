@@ -149,6 +149,8 @@ def test_what_is_malformed_is_refused_in_a_sentence(name):
         for wrong, said in (
             (replace(source, labels=source.labels + 100), "labels must be 0 to"),
             (replace(source, predictions=np.full((len(source.labels), 9), 1 / 9)), "the same number of columns"),
+            (replace(source, features=source.features[:, :-1]), "features of target and source must have the same"),
+            (replace(source, labels=source.labels - 1), "are unknown"),
         ):
             with pytest.raises(UserError, match=said):
                 rule.score(target, wrong)

@@ -103,6 +103,7 @@ def test_what_is_no_matrix_is_refused(name):
         (good, good[:, :2], "same number of features"),
         (np.where(good > 1, np.nan, good), good, "not finite"),
         (good, good * 1e71, "beyond 1e\\+70"),
+        (good * 1e-100, good, "all below 1e-70"),
     ]:
         with pytest.raises(UserError, match=said):
             make(name)(x, y, labels)

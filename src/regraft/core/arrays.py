@@ -8,6 +8,8 @@ from regraft.core.errors import UserError
 
 LARGEST = 1e70
 """Numbers beyond this are refused: products of sums of their squares must be finite."""
+MOST = 1_000_000
+"""The largest number of a class."""
 
 
 def matrix(given: Any, name: str) -> np.ndarray:
@@ -25,7 +27,10 @@ def matrix(given: Any, name: str) -> np.ndarray:
         raise UserError(f"{name} must be a matrix of numbers: {error}") from error
     if found.ndim != 2 or not found.size:
         raise UserError(f"{name} must be a non-empty matrix, an example a row, got shape {found.shape}")
-    if not max(found.max(), -found.min()) <= LARGEST:  # two passes without a copy; true of NaN too
+    largest = max(found.max(), -found.min())  # two passes without a copy
+    if 0 < largest < 1 / LARGEST:
+        raise UserError(f"numbers of {name} are all below {1 / LARGEST:g}, too small to be squared; scale them up")
+    if not largest <= LARGEST:  # true of NaN too
         bad = np.flatnonzero(~np.isfinite(found).all(1))
         if len(bad):
             raise UserError(f"{name}: {len(bad)} rows are not finite, first row {bad[0]}; leave them out")
@@ -39,15 +44,34 @@ def too_large(name: str) -> str:
 
 
 def classes(given: Any, name: str) -> np.ndarray:
-    """``given``, an array or a tensor, as classes (N,) of int64, -1 where one is not known.
+    """``given``, an array or a tensor, as classes (N,) of int64, from 0 to `MOST` or -1 where one is not known.
 
     Raises:
         UserError: they are no such numbers; ``name`` says in the sentence whose they are.
     """
-    found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-    whole = (found >= -1) & (found == np.floor(found)) if found.dtype.kind in "biuf" else np.zeros(found.shape, bool)
-    if found.ndim != 1 or not whole.all():
-        odd = f"shape {found.shape}; flatten them" if found.ndim != 1 else repr(found[~whole][0].item())
-        fix = "; numpy.unique(labels, return_inverse=True)[1] numbers names" if found.dtype.kind in "USO" else ""
-        raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd}{fix}")
+    try:
+        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"labels of {name} must be a list of whole numbers: {error}") from error
+    if found.ndim != 1:
+        fix = "; numpy.argmax(labels, 1) numbers one-hot rows" if found.ndim == 2 and found.shape[1] > 1 else ""
+        raise UserError(f"labels of {name} must be one whole number for each, got shape {found.shape}{fix}")
+    numbers = found.dtype.kind in "biuf"
+    whole = (found >= -1) & (found <= MOST) & (found == np.floor(found)) if numbers else np.zeros(len(found), bool)
+    if not whole.all():
+        fix = "; numpy.unique(labels, return_inverse=True)[1] numbers names and large numbers"
+        odd = found[~whole].tolist()[0]
+        raise UserError(f"labels of {name} must be whole numbers from 0, or -1 where unknown, got {odd!r}{fix}")
     return found.astype(np.int64)
+
+
+def counts(given: Any, many: int) -> np.ndarray:
+    """``given`` as weights (``many``,) of float64 that are not negative and not all zero.
+
+    Raises:
+        UserError: they are none.
+    """
+    found = matrix(np.reshape(given, (-1, 1)) if np.ndim(given) == 1 else given, "the weights")
+    if found.shape != (many, 1) or found.min() < 0 or not found.max() > 0:
+        raise UserError(f"weights must be {many} numbers from 0, one for each example, and not all 0")
+    return found[:, 0]

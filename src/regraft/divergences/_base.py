@@ -10,6 +10,9 @@ from torch import Tensor
 from regraft.core.arrays import LARGEST, too_large
 from regraft.core.errors import UserError
 
+_EASY = 1e6
+"""Numbers up to this, and down to its inverse, are compared in the precision that they come in."""
+
 
 class Divergence(ABC):
     """A distance between two samples, usable on plain arrays by itself and, if differentiable, as a loss."""
@@ -51,12 +54,18 @@ def _matrices(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def _array(given: Any) -> np.ndarray:
     """``given`` in memory one row after the other: views may run backwards."""
-    found = np.ascontiguousarray(given)
+    try:
+        found = np.ascontiguousarray(given)
+    except ValueError as error:
+        raise UserError(f"a divergence compares matrices of numbers: {error}") from error
     if found.dtype.kind not in "fiub":
         raise UserError(f"a divergence compares matrices of numbers, got {found.dtype}")
     bad = np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(1)) if found.size else np.empty(0)
     if len(bad):
         raise UserError(f"a divergence compares finite numbers, and {len(bad)} rows are not, first row {bad[0]}")
-    if found.size and max(float(found.max()), -float(found.min())) > LARGEST:
+    largest = max(float(found.max()), -float(found.min())) if found.size else 0.0
+    if largest > LARGEST:
         raise UserError(too_large("the samples"))
-    return found
+    # Products of four numbers must fit; and PyTorch knows neither other orders of bytes nor longer numbers.
+    fits = largest == 0 or 1 / _EASY < largest < _EASY
+    return found if fits and found.dtype.isnative and found.dtype.itemsize <= 8 else found.astype(np.float64)

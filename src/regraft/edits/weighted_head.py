@@ -4,6 +4,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from regraft.core.config import Choice, settings
@@ -46,13 +47,15 @@ class WeightedHead(Edit):
             CandidateError: the source's labels say nothing of the target's.
         """
         ours, theirs = source_sample(model, problem), target_sample(model, problem)
-        head = self.head or (Ridge() if problem.task.labels is Labels.NUMBERS else Logistic())
+        numbers = problem.task.labels is Labels.NUMBERS
+        head = self.head or (Ridge() if numbers else Logistic())
         with threadpool_limits(1 if ours.features.size < 10_000_000 else None, user_api="blas"):
             if self.misleading and len(theirs.labels):
                 kept = ~_misleading(ours, theirs, (head, problem.task.outputs), self.misleading)
                 model.notes["source examples left out"] = f"{(~kept).sum():,} of {len(kept):,}, which mislead"
                 ours = Sample(ours.features[kept], ours.labels[kept])
-            weights = np.ones(len(ours.labels))
+            # Weights say how much each class counts; without any, classes count alike.
+            weights = np.ones(len(ours.labels)) if numbers else compute_sample_weight("balanced", ours.labels)
             if self.weighting is not None:
                 other = theirs.features if (some := problem.target.unlabeled) is None else read(some, model, problem)
                 weights = weigh(model, self.weighting, ours.features, other, ours.labels)

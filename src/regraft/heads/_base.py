@@ -1,12 +1,12 @@
 """The contract of heads: layers that a descent trains, and classical estimators that are fitted in closed form."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import nn
 
-from regraft.core.arrays import classes, matrix
+from regraft.core.arrays import classes, counts, matrix
 from regraft.core.errors import UserError
 
 
@@ -29,30 +29,45 @@ class ClassicalHead(ABC):
     ) -> nn.Module:
         """Fit on features (N, D) and labels (N,) in [0, ``outputs``); a class without examples gets no probability.
 
-        ``weights`` (N,): how much each example counts, one on average; None: all the same.
+        ``weights`` (N,): how much each example counts, and so each class; those of weight 0 are as if they were not
+        there. None: all classes count alike, however many examples they have.
 
         Label sets (N, ``outputs``) are fitted one label at a time; one that all or no examples have gets its smoothed
         share as its probability, whatever the features.
 
         Raises:
             UserError: there is nothing to learn from, features are no matrix of finite numbers, there are not as many
-                labels (or weights) as examples, or a label is none of the ``outputs``.
-            CandidateError: the examples are of one class only, and this head cannot do with that.
+                labels (or weights) as examples, weights are negative or all 0, or a label is none of the ``outputs``.
+            CandidateError: the examples are of one class only, and this head cannot do with that; or features are so
+                small that single precision does not hold what they are multiplied by.
         """
         x = matrix(features, "the features")
         if labels is None:
             raise UserError(f"{len(x)} examples have no labels; give one for each")
-        y = np.asarray(labels)
+        if not isinstance(outputs, int | np.integer) or outputs < 1:
+            raise UserError(f"outputs must be a whole number from 1, got {outputs!r}")
+        y = self._labels(labels, int(outputs))
         for what, given in (("labels", y), ("weights", weights)):
-            if given is not None and len(given) != len(x):
+            if given is not None and np.ndim(given) and len(given) != len(x):
                 raise UserError(f"{len(x)} examples have {len(given)} {what}")
-        if y.ndim == 1 and not self.numbers:
-            y = classes(y, "the examples")
-            if y.min() < 0 or y.max() >= outputs:
-                raise UserError(f"labels must be 0 to {outputs - 1}, for {outputs} outputs; got {y.min()} to {y.max()}")
+        if weights is not None:
+            weights = counts(weights, len(x))
+            x, y, weights = x[weights > 0], y[weights > 0], weights[weights > 0]
+        return self.learn(x, y, int(outputs), weights)
+
+    def _labels(self, given: Any, outputs: int) -> np.ndarray:
+        """Numbers (N,), label sets (N, ``outputs``) of 0 and 1, or classes (N,)."""
         if self.numbers:
-            y = matrix(y.reshape(-1, 1), "the column of labels")[:, 0]
-        return self.learn(x, y, outputs, weights)
+            return matrix(np.reshape(given, (-1, 1)), "the column of labels")[:, 0]
+        if np.ndim(given) == 2 and np.shape(given)[1] == outputs:
+            sets = matrix(given, "the label sets")
+            if not np.isin(sets, (0, 1)).all():
+                raise UserError("label sets must be 0 or 1, a column a label")
+            return sets.astype(np.int64)
+        y = classes(given, "the examples")
+        if y.min(initial=0) < 0 or y.max(initial=0) >= outputs:
+            raise UserError(f"labels must be 0 to {outputs - 1}, for {outputs} outputs; got {y.min()} to {y.max()}")
+        return y
 
     @abstractmethod
     def learn(

@@ -27,6 +27,11 @@ class Separator(Protocol):
         """Change options."""
 
 
+def balance(weights: np.ndarray | None) -> str | None:
+    """How an estimator of scikit-learn weighs classes beside ``weights`` (N,): alike where there are none."""
+    return "balanced" if weights is None else None
+
+
 def planes(model: Separator, sample: Sample, outputs: int, sharpness: float = 1.0) -> nn.Linear:
     """The layer of ``model`` fitted on centred and scaled features; its planes, times ``sharpness``, give the logits.
 
@@ -75,17 +80,24 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, float]:
     features. One deviation for all, because a network's features share a scale, and those that hardly vary say little:
     to blow each up to unit variance cost 4 points of accuracy on photographs with 5 labels per class.
     """
-    deviation = float(np.sqrt(features.var(0).sum()))
-    return features.mean(0), deviation if deviation > 1e-8 else 1.0
+    mean, largest = features.mean(0), float(abs(features).max())
+    deviation = largest * float(np.sqrt((((features - mean) / largest) ** 2).mean(0).sum())) if largest else 0.0
+    return mean, deviation if deviation > 1e-10 * largest else 1.0  # what rounding leaves of constants is no spread
 
 
 def layer(weight: np.ndarray, bias: np.ndarray, mean: np.ndarray, deviation: float) -> nn.Linear:
-    """The layer that applies ``weight`` (K, D) and ``bias`` (K,) to ``(x - mean) / deviation``."""
+    """The layer that applies ``weight`` (K, D) and ``bias`` (K,) to ``(x - mean) / deviation``.
+
+    Raises:
+        CandidateError: single precision does not hold its weights.
+    """
     folded = weight / deviation
     result = nn.Linear(folded.shape[1], folded.shape[0])
     with torch.no_grad():
         result.weight.copy_(torch.from_numpy(folded))
         result.bias.copy_(torch.from_numpy(bias - folded @ mean))
+    if not result.weight.isfinite().all():
+        raise CandidateError("the features are too small for weights in single precision; scale them up")
     return result
 
 

@@ -11,7 +11,7 @@ from regraft.core.config import settings
 from regraft.heads._base import ClassicalHead
 from regraft.heads._kernels import gaussian, inverse_root, landmarks
 from regraft.heads._layers import Kernel
-from regraft.heads._standard import moments, rarity
+from regraft.heads._standard import balance, moments, rarity
 
 
 @settings
@@ -64,13 +64,13 @@ class KernelSvm(ClassicalHead):
         self, rows: np.ndarray, held: np.ndarray, weights: np.ndarray | None, sets: bool
     ) -> tuple[np.ndarray, float]:
         """Coefficients (P,) and offset of one class against the rest: of the kernel (N, N), or of features (N, P)."""
-        balance = {1: float(rarity(held[:, None])[0])} if sets else "balanced"
+        each = {1: float(rarity(held[:, None])[0])} if sets else balance(weights)
         if rows.shape[0] == rows.shape[1]:
-            model = SVC(C=self.strength, kernel="precomputed", class_weight=balance, tol=1e-5)
+            model = SVC(C=self.strength, kernel="precomputed", class_weight=each, tol=1e-5)
             model.fit(rows, held, weights)
             found = np.zeros(len(rows))
             found[model.support_] = model.dual_coef_[0]
             return found, float(model.intercept_[0])
-        model = LinearSVC(C=self.strength, class_weight=balance, loss="hinge", max_iter=20_000, random_state=0)
+        model = LinearSVC(C=self.strength, class_weight=each, loss="hinge", max_iter=20_000, random_state=0)
         model.fit(rows, held, weights)
         return model.coef_[0], float(model.intercept_[0])

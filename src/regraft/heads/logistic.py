@@ -9,7 +9,7 @@ from torch import nn
 
 from regraft.core.config import settings
 from regraft.heads._base import ClassicalHead
-from regraft.heads._standard import planes
+from regraft.heads._standard import balance, planes
 
 
 @settings
@@ -26,5 +26,5 @@ class Logistic(ClassicalHead):
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
         """See `ClassicalHead.learn`."""
-        model = LogisticRegression(C=self.strength, max_iter=500, class_weight="balanced")
+        model = LogisticRegression(C=self.strength, max_iter=500, class_weight=balance(weights))
         return planes(model, (features, labels, weights), outputs)

@@ -7,7 +7,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from regraft.core.config import settings
-from regraft.core.errors import CandidateError
 from regraft.heads._base import ClassicalHead
 from regraft.heads._ridge import ridge
 from regraft.heads._standard import layer, moments
@@ -25,17 +24,10 @@ class Ridge(ClassicalHead):
     def learn(
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
-        """Fit on features (N, D) and numbers (N,); a layer with one output.
-
-        Raises:
-            CandidateError: the features are so small that single precision does not hold their weights.
-        """
+        """Fit on features (N, D) and numbers (N,); a layer with one output."""
         counts = np.ones(len(labels)) if weights is None else weights * (len(weights) / weights.sum())
         deviation, mean, level = moments(features)[1], counts @ features / len(labels), counts @ labels / len(labels)
         # Waking threads costs more than so little arithmetic; where squares vanish, the end of it is told below.
         with threadpool_limits(1), np.errstate(all="ignore"):
             weight, _ = ridge((features - mean) / deviation, (labels - level)[:, None], counts)
-        found = layer(weight.T, np.array([level]), mean, deviation)
-        if not found.weight.isfinite().all():
-            raise CandidateError("the features are too small for weights in single precision; scale them up")
-        return found
+        return layer(weight.T, np.array([level]), mean, deviation)

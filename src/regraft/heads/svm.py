@@ -9,7 +9,7 @@ from torch import nn
 
 from regraft.core.config import settings
 from regraft.heads._base import ClassicalHead
-from regraft.heads._standard import planes
+from regraft.heads._standard import balance, planes
 
 
 @settings
@@ -29,5 +29,5 @@ class Svm(ClassicalHead):
         self, features: np.ndarray, labels: np.ndarray, outputs: int, weights: np.ndarray | None = None
     ) -> nn.Module:
         """See `ClassicalHead.learn`."""
-        model = LinearSVC(C=self.strength, class_weight="balanced", max_iter=5000, random_state=0)
+        model = LinearSVC(C=self.strength, class_weight=balance(weights), max_iter=5000, random_state=0)
         return planes(model, (features, labels, weights), outputs, self.sharpness)

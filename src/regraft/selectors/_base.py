@@ -92,6 +92,11 @@ class Selector(ABC):
         if target.predictions.shape[1] != source.predictions.shape[1]:
             counts = f"{target.predictions.shape[1]} and {source.predictions.shape[1]}"
             raise UserError(f"predictions of target and source must have the same number of columns, got {counts}")
+        if target.features.shape[1] != source.features.shape[1]:
+            counts = f"{target.features.shape[1]} and {source.features.shape[1]}"
+            raise UserError(f"features of target and source must have the same number of columns, got {counts}")
+        if source.task.labels is Labels.CLASSES and source.labels is not None and source.labels.min(initial=0) < 0:
+            raise UserError(f"{(source.labels < 0).sum()} labels of the source are unknown (-1); leave these out")
         return float(self.measure(target, source))
 
     @abstractmethod
