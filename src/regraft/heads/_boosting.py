@@ -37,6 +37,8 @@ class Pool:
             CandidateError: the head is no linear layer.
         """
         self.rounds.append(weights[: self.ours].copy())
+        if self.labels.dtype.kind != "f":  # as source examples lose weight, no class is to be left behind
+            weights = weights / np.bincount(self.labels, weights)[self.labels].clip(1e-300)
         layer = self.head.fit(self.features, self.labels, self.outputs, weights * (len(weights) / weights.sum()))
         if not isinstance(layer, nn.Linear):
             raise CandidateError(f"{type(self.head).__name__} cannot be boosted: it is not linear")
