@@ -100,7 +100,7 @@ def likelihood(x: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None =
     if not splits or labels.min() == labels.max():  # of few numbers there is one bin only
         return 0.0
     task: Task = Classification() if labels.ndim == 1 else Multilabel()
-    x, outputs = np.asarray(x, dtype=np.float64), int(labels.max()) + 1
+    x, outputs = np.asarray(x, dtype=np.float64), int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]
     found = []
     for learn, valid in splits:
         head = Logistic().fit(x[learn], labels[learn], outputs)
