@@ -43,6 +43,12 @@ def too_large(name: str) -> str:
     return f"numbers of {name} are beyond {LARGEST:g}, too large to be squared and summed; scale them down"
 
 
+def radius(centred: np.ndarray) -> float:
+    """Root of the mean squared length of rows (N, D), however small they are."""
+    largest = float(abs(centred).max())
+    return largest * float(np.sqrt(((centred / largest) ** 2).sum(1).mean())) if largest else 0.0
+
+
 def classes(given: Any, name: str) -> np.ndarray:
     """``given``, an array or a tensor, as classes (N,) of int64, from 0 to `MOST` or -1 where one is not known.
 

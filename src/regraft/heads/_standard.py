@@ -7,6 +7,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
+from regraft.core.arrays import radius
 from regraft.core.errors import CandidateError
 
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -80,9 +81,10 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, float]:
     features. One deviation for all, because a network's features share a scale, and those that hardly vary say little:
     to blow each up to unit variance cost 4 points of accuracy on photographs with 5 labels per class.
     """
-    mean, largest = features.mean(0), float(abs(features).max())
-    deviation = largest * float(np.sqrt((((features - mean) / largest) ** 2).mean(0).sum())) if largest else 0.0
-    return mean, deviation if deviation > 1e-10 * largest else 1.0  # what rounding leaves of constants is no spread
+    mean = features.mean(0)
+    deviation = radius(features - mean)
+    # What rounding leaves of constants is no spread.
+    return mean, deviation if deviation > 1e-10 * float(abs(features).max()) else 1.0
 
 
 def layer(weight: np.ndarray, bias: np.ndarray, mean: np.ndarray, deviation: float) -> nn.Linear:

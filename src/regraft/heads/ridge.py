@@ -27,7 +27,7 @@ class Ridge(ClassicalHead):
         """Fit on features (N, D) and numbers (N,); a layer with one output."""
         counts = np.ones(len(labels)) if weights is None else weights * (len(weights) / weights.sum())
         deviation, mean, level = moments(features)[1], counts @ features / len(labels), counts @ labels / len(labels)
-        # Waking threads costs more than so little arithmetic; where squares vanish, the end of it is told below.
+        # Waking threads costs more than so little arithmetic; where squares vanish, `layer` tells.
         with threadpool_limits(1), np.errstate(all="ignore"):
             weight, _ = ridge((features - mean) / deviation, (labels - level)[:, None], counts)
         return layer(weight.T, np.array([level]), mean, deviation)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from regraft.core.arrays import radius
 from regraft.core.errors import UserError
-from regraft.weightings._rows import order, spread
+from regraft.weightings._rows import order
 
 _FOLDS = 5
 _MOST = 10_000
@@ -37,7 +38,7 @@ def confusion(source: np.ndarray, target: np.ndarray, labels: np.ndarray | None)
         raise UserError("label shift is of classes, and these labels are numbers; take a weighting that reads none")
     names, index = np.unique(labels, return_inverse=True)
     mean = source.mean(0)
-    scale = spread(source - mean)
+    scale = radius(source - mean) or 1.0
     x, y = (source - mean) / scale, (target - mean) / scale
     part, turns = _dealt(source, index)
     joint, told = np.zeros((len(names), len(names))), np.zeros(len(names))

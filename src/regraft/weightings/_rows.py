@@ -39,9 +39,3 @@ def dealt(x: np.ndarray, parts: int) -> np.ndarray:
 
 def _shuffled(count: int) -> np.ndarray:
     return np.random.default_rng(derive(0, "order", count)).permutation(count)
-
-
-def spread(centred: np.ndarray) -> float:
-    """Root of the mean squared length of rows (N, D), however small they are; 1 if all are zero."""
-    largest = float(abs(centred).max())
-    return largest * float(np.sqrt(((centred / largest) ** 2).sum(1).mean())) if largest else 1.0

@@ -6,9 +6,10 @@ import numpy as np
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
+from regraft.core.arrays import radius
 from regraft.core.config import settings
 from regraft.weightings._base import Weighting
-from regraft.weightings._rows import dealt, order, spread
+from regraft.weightings._rows import dealt, order
 
 _STRENGTHS = (0.01, 1.0, 100.0)
 """Inverses of the penalty that are tried."""
@@ -38,7 +39,7 @@ class DomainClassifier(Weighting):
         turns = order(x), dealt(x, self.folds)
         x = x - x.mean(0)
         # Memory is what the fits wait for: in single precision they take half as long.
-        x = (x / spread(x)).astype(np.float32)
+        x = (x / (radius(x) or 1.0)).astype(np.float32)
         strengths = _STRENGTHS if self.strength is None else (self.strength,)
         calibrated = [_calibrated(_odds(x, of, turns, strength), of) for strength in strengths]
         best = max(calibrated, key=lambda found: -np.logaddexp(0, np.where(of == 1, -found, found)).mean())
