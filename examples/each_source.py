@@ -6,8 +6,8 @@ all of them: so each source has a verdict of its own.
 
 Expected: a source that helps one hospital may hurt another, and all together are not always the best. With sixteen
 intervals of 95%, one of them is expected not to hold the truth.
-Range: on one of two busy cores in 7 minutes, on two idle ones in 2, with the same verdicts (all sources together then had
-+7.0 for Cleveland and -5.6 for Switzerland); gains over scratch in points, with their intervals of 95%.
+Range: on one of two busy cores in 7 minutes, on two idle ones in 2, with the same verdicts (all sources together then
+had +7.0 for Cleveland and -5.6 for Switzerland); gains over scratch in points, with their intervals of 95%.
 
     cleveland    from hungarian +3.8 [-2.8, +10.3], switzerland +7.1 [+0.8, +13.4] helps, va +7.7 [+1.9, +13.5] helps,
                  all +9.9 [+4.5, +15.3] helps
