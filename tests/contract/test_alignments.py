@@ -87,6 +87,7 @@ def test_what_is_no_matrix_and_no_class_is_refused(name):
         (good, good[:, :2], labels, "same number of features"),
         (np.where(good > 1, np.inf, good), good, labels, "not finite"),
         (good * 1e71, good, labels, r"beyond 1e\+70"),
+        (good * 1e-200, good, labels, "too small to be squared"),
         (good, good, labels[:3], "3 and 12 labels"),
         (
             good,

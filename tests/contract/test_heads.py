@@ -218,9 +218,7 @@ def test_weighted_examples_count_as_scikit_learn_counts_them(name):
     assert (found != outputs(head.fit(x, labels, 3), x).argmax(1)).any()
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in FITTED if n != "prototype"]
-)  # a mean is where it is, however many it is of
+@pytest.mark.parametrize("name", sorted({*FITTED} - {"prototype"}))  # a mean does not tell of how many it is
 def test_weights_say_how_much_a_class_counts(name):
     """Of 30, 300 and 600 in the target where the source has as many of each: the very weights bring the shares back."""
     rng = np.random.default_rng(0)
@@ -299,11 +297,25 @@ def test_what_cannot_be_learned_from_is_refused(name):
         names = np.array(list("abc"))[labels]
         cases += [(x, names, "whole numbers"), (x, labels - 1, "labels must be 0 to 2")]
         cases += [(x, names.astype(object), "got '.'; numpy.unique"), (x, labels[:, None], "got shape")]
-        cases += [(x, 1, "got shape"), (x, np.full(60, 1e300), "whole numbers"), (x, np.full((60, 3), 7), "0 or 1")]
+        cases += [
+            (x, 1, "got shape"),
+            (x, [[0], [1, 2]], "must be an array"),
+            (x, np.full(60, 1e300), "whole numbers"),
+            (x, np.full((60, 3), 7), "0 or 1"),
+        ]
     for features, given, said in cases:
         with pytest.raises(UserError, match=said):
             head.fit(features, given, 3 if name in FITTED else 1)
-    for weights in (-labels, 0 * labels, np.where(labels, np.nan, 1), ["a"] * 60, np.ones((60, 2)), labels[:5], 1.0):
+    for weights in (
+        [[1], [1, 2]],
+        -labels,
+        0 * labels,
+        np.where(labels, np.nan, 1),
+        ["a"] * 60,
+        np.ones((60, 2)),
+        labels[:5],
+        1.0,
+    ):
         with pytest.raises(UserError, match="weights"):
             head.fit(x, labels, 3, weights)
 

@@ -107,6 +107,8 @@ def test_what_is_no_matrix_is_refused(name):
     ]:
         with pytest.raises(UserError, match=said):
             make(name)(x, y, labels)
+    with pytest.raises(UserError, match="label"):
+        make(name)(good, good, 1)
     with pytest.raises(UserError, match="each of the 10 source examples, got 9"):
         make(name)(good, good, labels[:9])
     if catalog.find("weightings", name).labelled:

@@ -12,19 +12,28 @@ MOST = 1_000_000
 """The largest number of a class."""
 
 
+def array(given: Any, name: str) -> np.ndarray:
+    """``given``, numbers, lists, an array or a tensor, as an array.
+
+    Raises:
+        UserError: it is none, as lists of different lengths are; ``name`` says in the sentence which.
+    """
+    try:
+        return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} must be an array, a matrix of numbers or a list of labels: {error}") from error
+
+
 def matrix(given: Any, name: str) -> np.ndarray:
     """``given``, an array or a tensor, as a finite, non-empty matrix (N, D) of float64.
 
     Raises:
         UserError: it is none; ``name`` says in the sentence which.
     """
-    try:
-        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"got {found.dtype}")
-        found = found.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name} must be a matrix of numbers: {error}") from error
+    found = array(given, name)
+    if found.dtype.kind not in "biuf":
+        raise UserError(f"{name} must be a matrix of numbers: got {found.dtype}")
+    found = found.astype(np.float64, copy=False)
     if found.ndim != 2 or not found.size:
         raise UserError(f"{name} must be a non-empty matrix, an example a row, got shape {found.shape}")
     largest = max(found.max(), -found.min())  # two passes without a copy
@@ -55,10 +64,7 @@ def classes(given: Any, name: str) -> np.ndarray:
     Raises:
         UserError: they are no such numbers; ``name`` says in the sentence whose they are.
     """
-    try:
-        found = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"labels of {name} must be a list of whole numbers: {error}") from error
+    found = array(given, f"labels of {name}")
     if found.ndim != 1:
         fix = "; numpy.argmax(labels, 1) numbers one-hot rows" if found.ndim == 2 and found.shape[1] > 1 else ""
         raise UserError(f"labels of {name} must be one whole number for each, got shape {found.shape}{fix}")
@@ -77,7 +83,8 @@ def counts(given: Any, many: int) -> np.ndarray:
     Raises:
         UserError: they are none.
     """
-    found = matrix(np.reshape(given, (-1, 1)) if np.ndim(given) == 1 else given, "the weights")
+    found = array(given, "the weights")
+    found = matrix(found[:, None] if found.ndim == 1 else found, "the weights")
     if found.shape != (many, 1) or found.min() < 0 or not found.max() > 0:
         raise UserError(f"weights must be {many} numbers from 0, one for each example, and not all 0")
     return found[:, 0]

@@ -55,8 +55,9 @@ class WeightedHead(Edit):
                 model.notes["source examples left out"] = f"{(~kept).sum():,} of {len(kept):,}, which mislead"
                 ours = Sample(ours.features[kept], ours.labels[kept])
             # Weights say how much each class counts; without any, classes count alike.
-            weights = np.ones(len(ours.labels)) if numbers else compute_sample_weight("balanced", ours.labels)
-            if self.weighting is not None:
+            if self.weighting is None:
+                weights = np.ones(len(ours.labels)) if numbers else compute_sample_weight("balanced", ours.labels)
+            else:
                 other = theirs.features if (some := problem.target.unlabeled) is None else read(some, model, problem)
                 weights = weigh(model, self.weighting, ours.features, other, ours.labels)
             each = self.target * len(weights) / max(len(theirs.labels), 1)

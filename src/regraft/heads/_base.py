@@ -1,12 +1,12 @@
 """The contract of heads: layers that a descent trains, and classical estimators that are fitted in closed form."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
 
-from regraft.core.arrays import classes, counts, matrix
+from regraft.core.arrays import array, classes, counts, matrix
 from regraft.core.errors import UserError
 
 
@@ -46,20 +46,19 @@ class ClassicalHead(ABC):
             raise UserError(f"{len(x)} examples have no labels; give one for each")
         if not isinstance(outputs, int | np.integer) or outputs < 1:
             raise UserError(f"outputs must be a whole number from 1, got {outputs!r}")
-        y = self._labels(labels, int(outputs))
-        for what, given in (("labels", y), ("weights", weights)):
-            if given is not None and np.ndim(given) and len(given) != len(x):
-                raise UserError(f"{len(x)} examples have {len(given)} {what}")
+        y = self._labels(array(labels, "labels of the examples"), int(outputs))
+        if len(y) != len(x):
+            raise UserError(f"{len(x)} examples have {len(y)} labels")
         if weights is not None:
             weights = counts(weights, len(x))
             x, y, weights = x[weights > 0], y[weights > 0], weights[weights > 0]
         return self.learn(x, y, int(outputs), weights)
 
-    def _labels(self, given: Any, outputs: int) -> np.ndarray:
+    def _labels(self, given: np.ndarray, outputs: int) -> np.ndarray:
         """Numbers (N,), label sets (N, ``outputs``) of 0 and 1, or classes (N,)."""
         if self.numbers:
-            return matrix(np.reshape(given, (-1, 1)), "the column of labels")[:, 0]
-        if np.ndim(given) == 2 and np.shape(given)[1] == outputs:
+            return matrix(given.reshape(-1, 1), "the column of labels")[:, 0]
+        if given.ndim == 2 and given.shape[1] == outputs:
             sets = matrix(given, "the label sets")
             if not np.isin(sets, (0, 1)).all():
                 raise UserError("label sets must be 0 or 1, a column a label")

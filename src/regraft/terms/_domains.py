@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -73,6 +74,11 @@ def discriminator(inputs: int, hidden: int) -> nn.Sequential:
     """Two hidden layers and one score: rows (B, ``inputs``) to (B, 1)."""
     layers = (nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
     return nn.Sequential(*layers)
+
+
+def judged(discriminator: nn.Module, seen: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The scores (B,) of what is seen (B, D) of each domain: in one call of all rows, not one a domain."""
+    return discriminator(torch.cat(list(seen))).float().squeeze(1).split([len(rows) for rows in seen])
 
 
 def warming(progress: float) -> float:

@@ -12,7 +12,7 @@ from regraft.core.config import settings
 from regraft.core.labels import Labels
 from regraft.model import Model, Problem
 from regraft.terms._base import Bound, Round, Term
-from regraft.terms._domains import BOTH, discriminator, require_classes, reverse, warming
+from regraft.terms._domains import BOTH, discriminator, judged, require_classes, reverse, warming
 from regraft.terms._own import entropies
 
 _WIDEST = 4096  # numbers in a map of features and predictions; from there on it is drawn at random
@@ -77,8 +77,7 @@ class _DomainAdversary(Bound):
         factor = self.options.reversal * warming(round_.progress)
         views = [round_.view(stream) for stream in (Stream.SOURCE, Stream.UNLABELED)]
         seen = [self._seen(view, factor) for view in views]
-        # The two layers see both domains at once: half the calls, of twice the rows.
-        scores = self.discriminator(torch.cat(seen)).float().squeeze(1).split([len(rows) for rows in seen])
+        scores = judged(self.discriminator, seen)
         losses = []
         for view, of, target in zip(views, scores, (1.0, 0.0), strict=True):
             each = F.binary_cross_entropy_with_logits(of, torch.full_like(of, target), reduction="none")

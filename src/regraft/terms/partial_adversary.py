@@ -12,7 +12,7 @@ from regraft.core.batch import Stream
 from regraft.core.config import settings
 from regraft.model import Model, Problem
 from regraft.terms._base import Bound, Round
-from regraft.terms._domains import ClassWise, discriminator, reverse, warming
+from regraft.terms._domains import ClassWise, discriminator, judged, reverse, warming
 from regraft.terms._refreshing import Refreshing
 
 
@@ -54,7 +54,7 @@ class _PartialAdversary(Refreshing):
         weights = self.weights[source.targets]
         factor = self.options.reversal * warming(round_.progress)
         seen = [reverse(view.features.float(), factor) for view in (source, target)]
-        first, second = self.discriminator(torch.cat(seen)).float().squeeze(1).split([len(rows) for rows in seen])
+        first, second = judged(self.discriminator, seen)
         told = -(weights * F.logsigmoid(first)).mean() - F.logsigmoid(-second).mean()
         return self.problem.task.loss(source.outputs, source.targets, weights) + self.options.adversary * told
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from regraft.core import catalog
-from regraft.core.arrays import classes, matrix
+from regraft.core.arrays import array, classes, matrix
 from regraft.core.errors import UserError
 
 
@@ -32,8 +32,9 @@ class Weighting(ABC):
             )
         name = catalog.called(type(self))
         known = None if labels is None or not self.labelled else classes(labels, "the source")
-        if (self.labelled and known is None) or (labels is not None and len(labels) != len(ours)):
-            count = "none" if labels is None else len(labels)
+        many = None if labels is None else array(labels, "labels of the source").shape[:1]
+        if (self.labelled and known is None) or (many is not None and many != (len(ours),)):
+            count = many[0] if many else "none"
             raise UserError(f"{name} needs a label for each of the {len(ours)} source examples, got {count}")
         if known is not None and (known < 0).any():
             raise UserError(f"{name} needs a label for each source example, and {(known < 0).sum()} are unknown")
