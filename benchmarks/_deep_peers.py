@@ -174,6 +174,8 @@ class Bench:
         options |= {"max_epochs": self.epochs, "train_split": None, "iterator_train__drop_last": True}
         if name == "dann":
             judge = import_module("skada.deep.modules").DomainClassifier(network.head.in_features, alpha=REVERSAL)
+            # Its last layer is a softmax of one number: 1 for every example, without a gradient to anything.
+            judge.classifier[-1] = nn.Sigmoid()
             net = deep_skada.DANN(network, domain_classifier=judge, **options)
         else:
             net = deep_skada.DeepCoral(network, **options)

@@ -49,7 +49,7 @@ def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> 
     backbone, memory = source.model.backbone, Memory(source.inference, bench.cache)
     x = features(backbone, train, source.backbone.preprocess, memory)
     parameters = sum(p.numel() for p in backbone.parameters())
-    known = Evidence(x, train.labels, source.predictions(x), parameters)
+    known = Evidence(x, train.labels, source.predictions(x), parameters, knows=source.knows)
     if source.domain is None or not own:
         return known
     data = source.domain.train
@@ -59,10 +59,19 @@ def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> 
 
 
 def rank(evidence: Mapping[str, Evidence], seed: int = 0, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """Sources from the most to the least promising; see `placed`. The order of the examples does not matter."""
+    """Sources from the most to the least promising; see `placed`. The order of the examples does not matter.
+
+    Scores see features, and wrong names do not spoil these: among sources that tie with the first, those whose heads
+    know the target as they are go first.
+    """
     known = _ordered(evidence)
     found = {uri: measured(one, VOTING, seed, resamples) for uri, one in known.items()}
-    return placed(found, VOTING, next(iter(known.values())).labels)
+    rows = placed(found, VOTING, next(iter(known.values())).labels)
+    rows.sort(key=lambda row: not (row["tied"] and known[row["source"]].knows))
+    return [
+        {**row, "rank": n, "low": min(row["low"], n), "high": max(row["high"], n), "knows": known[row["source"]].knows}
+        for n, row in enumerate(rows, 1)
+    ]
 
 
 def told(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ class Source:
 
     ``domain``: its labelled data, None if there are none. ``frozen_norm``: see `Problem`. ``understood``: what was
     found out about it, for the report. ``training``, ``inference``: the runtimes; ``cost``: seconds an example of each.
+    ``knows``: whether its head, as it is, gives the labels that have the names of its own.
     """
 
     uri: str
@@ -49,6 +50,7 @@ class Source:
     training: Runtime
     inference: Runtime
     cost: tuple[float, float]
+    knows: bool = False
 
     @property
     def learns(self) -> bool:
@@ -145,7 +147,7 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     model.eval()
     target = Domain("target", dataset)
     known = Problem(task_for(train), target, backbone, bench.seed, memory=Memory(inference, bench.cache))
-    heads = bench.journal.once(f"{name}-head", lambda: reused(model, known))
+    heads, knows = bench.journal.once(f"{name}-head", lambda: reused(model, known))
     found = {**found, "shared classes": heads} if heads else found
     if model.backbone.carried is not None:
         found = {**found, "weights": model.backbone.carried.sentence}
@@ -156,4 +158,4 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
-    return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast))
+    return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast), knows)

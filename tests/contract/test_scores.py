@@ -169,6 +169,20 @@ def test_the_order_of_the_examples_does_not_change_the_ranking_by_a_bit():
     assert rank(moved, resamples=3) == rank(sources, resamples=3)
 
 
+def test_among_sources_that_tie_the_one_whose_head_knows_the_target_goes_first():
+    """Equal features tie; a head that knows is no match for clearly better features."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    good, noise = np.eye(3)[labels] * 4 + rng.normal(size=(60, 3)), rng.normal(size=(60, 3))
+    sources = {"wrong": Evidence(good, labels), "right": Evidence(good.copy(), labels, knows=True)}
+    rows = rank(sources | {"poor": Evidence(noise, labels, knows=True)}, resamples=5)
+    assert [row["source"] for row in rows] == ["right", "wrong", "poor"]
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+    assert [row["knows"] for row in rows] == [True, False, True]
+    assert all(row["low"] <= row["rank"] <= row["high"] for row in rows)
+    assert rank({uri: replace(one, knows=False) for uri, one in sources.items()}, resamples=5)[0]["source"] == "wrong"
+
+
 @pytest.mark.parametrize("name", SAFE)
 def test_more_noise_features_do_not_help(name):
     """The defect of the field's default LogME: on noise, its score grew with the width."""

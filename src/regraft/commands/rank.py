@@ -246,6 +246,7 @@ def show(result: dict[str, Any]) -> str:
         lines = [line for row in rows for line in _paragraph(row, width)]
     tied = [row["source"] for row in rows[1:] if row["tied"]]
     notes = [f"not surely behind the first: {', '.join(tied)}"] if tied else []
+    notes += [f"{row['source']}: knows these labels as it is: first among ties" for row in rows if row.get("knows")]
     voted = {row["source"]: [n for n in row["missing"] if n in VOTING] for row in rows}
     notes += [f"{uri}: no {', '.join(missing)}" for uri, missing in voted.items() if missing]
     notes += [_layer(row) for row in rows if "layers" in row]
@@ -292,8 +293,7 @@ def _layer(row: dict[str, Any]) -> str:
 
 def _screening(result: dict[str, Any]) -> list[str]:
     """What screening did and what it saved."""
-    rungs, cost = result["cost"]["rungs"], result["cost"]
-    if not rungs:
+    if not (rungs := (cost := result["cost"])["rungs"]):
         return []
     steps = ", ".join(f"{r['sources']} on {r['examples']} labels" for r in rungs)
     saved = f"took {cost['seconds']:.0f} s; ranking all in full would have taken about {cost['full_seconds']:.0f} s"

@@ -56,20 +56,23 @@ class NewHead(Edit):
         return model
 
 
-def reused(model: Model, problem: Problem) -> str:
-    """What `NewHead` does, by default, with the head of a source ``model``, in words; empty without shared classes."""
+def reused(model: Model, problem: Problem) -> tuple[str, bool]:
+    """What `NewHead` does, by default, with the head of a source ``model``, in words, and whether that keeps any of it.
+
+    No words where the two name no class in common.
+    """
     classes = problem.target.train.classes
     pairs = shared(classes, model.classes)
     if not pairs or not isinstance(model.head, nn.Linear):
-        return ""
+        return "", False
     names = ", ".join(classes[place] for place in list(pairs)[:_NAMED])
     names += f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
     of = f"{len(pairs)} of {len(classes)} {problem.target.train.examples.labelling.many}"
     if not problem.labelled:
-        return f"{of} have the name of one of the source's: {names}"
+        return f"{of} have the name of one of the source's: {names}", False
     if _works(model, pairs, problem):
-        return f"{of} start from the source's head, which knows them as it is: {names}"
-    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}"
+        return f"{of} start from the source's head, which knows them as it is: {names}", True
+    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}", False
 
 
 def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], problem: Problem, always: bool) -> None:

@@ -26,6 +26,7 @@ class Evidence:
     ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
     ``parameters``: how many weights the source has, or None. ``source_features`` (M, D): of the same backbone on
     labelled data that the source brings, with ``source_labels`` (M,) or (M, Z'); None where it is a model only.
+    ``knows``: whether the source's head, as it is, gives the labels that have the names of its own (`Task.knows`).
     """
 
     features: np.ndarray
@@ -34,6 +35,7 @@ class Evidence:
     parameters: int | None = None
     source_features: np.ndarray | None = None
     source_labels: np.ndarray | None = None
+    knows: bool = False
 
 
 class Score(ABC):
