@@ -39,15 +39,15 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
         )
     if chosen != first:
         return f"{first.method} from {first.source} was to be taken, but its training broke down; this was next."
+    timed = race.splits or race.entrants.blind
+    lacked = "The race had no time:" if timed else "With one label a class nothing can be validated, so nothing raced:"
     if chosen.score is None and race.trusted_untried(chosen):
-        return (
-            f"The race had no time for fine-tuning. It was taken on trust: it sees each label {EPOCHS} times or more."
-        )
+        return f"{lacked} fine-tuning was taken on trust: it sees each label {EPOCHS} times or more."
     same = [c for c in raced if c.score is not None and c.score == chosen.score]
     if race.entrants.blind and len(same) > 1:
         return f"The selector cannot tell {len(same)} candidates apart: they have one score, and the first was taken."
     if not ties:
-        return "The race had no time for anything: the surest method and the source that ranks first are a guess."
+        return f"{lacked} the surest method and the source that ranks first are a guess."
     if chosen == ties[0]:
         return ""
     return (

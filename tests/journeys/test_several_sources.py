@@ -46,3 +46,24 @@ def test_unlike_networks_have_no_mean_and_nothing_is_written(shell, quick, train
     assert done.returncode == 2, done.stderr
     assert "torch:net.py:net@net.pth is another network than that in" in done.stderr
     assert not (shell.here / "run").exists()
+
+
+def test_with_one_label_a_class_the_source_that_names_the_classes_rightly_is_taken(shell):
+    """Features are the same for right and for wrong names, so scores cannot tell the two apart."""
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(6, 12))
+
+    def drawn(name, each, moved=0):
+        y = np.repeat(np.arange(6), each)
+        x = centres[y] + rng.normal(size=(len(y), 12))
+        np.savez(shell.here / f"{name}.npz", x=x.astype("float32"), y=(y + moved) % 6)
+
+    for name, each, moved in (("target", 1, 0), ("test", 20, 0), ("wrong", 60, 1), ("right", 60, 0)):
+        drawn(name, each, moved)
+    given = ("--target", "target.npz", "--test", "test.npz", "--source", "data:wrong.npz", "--source", "data:right.npz")
+    result = shell.json("run", *given, "--seeds", 1, "--steps", 40, "--precision", "fp32", "--out", "run")
+    assert result["chosen"]["source"] == "data:right.npz"
+    assert [row["knows"] for row in result["ranking"]] == [True, False]
+    assert result["why"].startswith("With one label a class nothing can be validated, so nothing raced: fine-tuning")
+    ranked = shell("rank", *given)
+    assert "data:right.npz: knows these labels as it is: first among ties" in ranked.stdout
