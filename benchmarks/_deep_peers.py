@@ -7,7 +7,7 @@ are not smoothed, which Regraft would do. What Regraft answers with are running 
 have them by default; the others have none. Regraft lets discrepancies grow over half of the phase and reversed
 gradients over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here
 and six in pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors
-in memory, which costs nothing; skada's has the loader that comes with it, and a discriminator of its own.
+in memory, which costs nothing; skada's has the loader that comes with it, and its own discriminator, mended.
 """
 
 from collections.abc import Callable
