@@ -37,7 +37,9 @@ from regraft.training import Descent, Engine, run
 
 BATCH, RATE, REVERSAL, AVERAGE = 64, 1e-3, 0.1, 0.98
 HIDDEN = DomainAdversary().hidden
-METHODS = ("deep_coral", "dan", "dann", "cdan", "mcd", "mcc", "bnm", "afn")
+SKADA = ("deep_coral", "dan", "dann", "cdan", "mcc", "deep_jdot", "mdd")
+HOOKS = ("deep_coral", "dan", "dann", "cdan", "mcd", "mcc", "bnm", "afn")
+METHODS = tuple(dict.fromkeys((*HOOKS, *SKADA)))
 Answer = Callable[[], np.ndarray]
 
 
@@ -172,16 +174,30 @@ class Bench:
         options: dict[str, Any] = {"layer_name": "features", "optimizer": torch.optim.AdamW, "lr": RATE}
         options |= {"optimizer__weight_decay": 0.01, "optimizer__fused": True, "batch_size": BATCH, "verbose": 0}
         options |= {"max_epochs": self.epochs, "train_split": None, "iterator_train__drop_last": True}
-        if name == "dann":
-            judge = import_module("skada.deep.modules").DomainClassifier(network.head.in_features, alpha=REVERSAL)
-            # Its last layer is a softmax of one number: 1 for every example, without a gradient to anything.
-            judge.classifier[-1] = nn.Sigmoid()
-            net = deep_skada.DANN(network, domain_classifier=judge, **options)
-        else:
-            net = deep_skada.DeepCoral(network, **options)
+        width, classes = network.head.in_features, len(self.classes)
+        judge = partial(import_module("skada.deep.modules").DomainClassifier, alpha=REVERSAL)
+        made: dict[str, Callable[[], Any]] = {
+            "deep_coral": lambda: deep_skada.DeepCoral(network, **options),
+            "dan": lambda: deep_skada.DAN(network, **options),
+            "dann": lambda: deep_skada.DANN(network, domain_classifier=_mended(judge(width)), **options),
+            "cdan": lambda: deep_skada.CDAN(network, domain_classifier=_mended(judge(width * classes)), **options),
+            "mcc": lambda: deep_skada.MCC(network, T=2.5, **options),
+            "deep_jdot": lambda: deep_skada.DeepJDOT(network, reg_dist=0.01, **options),
+            "mdd": lambda: deep_skada.MDD(network, disc_classifier=judge(width, classes), **options),
+        }
+        net = made[name]()
         both, domain = np.concatenate([self.x, self.z]), np.repeat([1, -2], [len(self.x), len(self.z)])
         net.fit(both, np.concatenate([self.labels, np.full(len(self.z), -1)]), sample_domain=domain)
         return partial(self.answer, net.module_.base_module_)
+
+
+def _mended(judge: Any) -> Any:
+    """Skada's classifier of domains with a sigmoid at its end.
+
+    As it comes that is a softmax of one number: 1 for every example, without a gradient to anything.
+    """
+    judge.classifier[-1] = nn.Sigmoid()
+    return judge
 
 
 class _Named(nn.Module):
@@ -214,8 +230,8 @@ def deep(bench: Bench) -> dict[str, dict[str, Callable[[], Answer]]]:
         catalog.find("methods", name)  # loaded here, as the other libraries are, so that no clock runs while it is
         found[name] = {"ours": partial(bench.ours, name)}
         for library, module, way, names in (
-            ("skada", "skada.deep", bench.netted, ("deep_coral", "dann")),
-            ("pytorch-adapt", "pytorch_adapt.hooks", bench.hooked, METHODS),
+            ("skada", "skada.deep", bench.netted, SKADA),
+            ("pytorch-adapt", "pytorch_adapt.hooks", bench.hooked, HOOKS),
         ):
             try:
                 import_module(module)
