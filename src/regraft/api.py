@@ -91,9 +91,9 @@ class Result:
 def run(
     *,
     target: str | Path,
-    sources: Sequence[str],
+    sources: str | Sequence[str],
     reporter: Reporter | None = None,
-    methods: Sequence[str] = (),
+    methods: str | Sequence[str] = (),
     **options: Any,
 ) -> Result:
     """Do the main job: see ``regraft run --help`` for the options, which have the same names here.
@@ -101,7 +101,9 @@ def run(
     Raises:
         UserError: something was asked for that cannot be done; nothing is half-written.
     """
-    given = {"target": target, "source": list(sources), "method": list(methods), **options}
+    several = {"source": sources, "method": methods}
+    listed = {name: [of] if isinstance(of, str) else list(of) for name, of in several.items()}
+    given = {"target": target, **listed, **options}
     return Result(command.main(build(command.Run, given, "run"), reporter or Reporter()))
 
 

@@ -142,6 +142,7 @@ def test_arrays_that_are_not_finite_numbers_are_refused(name):
         (bad, "1 rows are not, first row 3"),
         (np.full((5, 2), "x"), "matrices of numbers"),
         (np.full((5, 2), -1e200), r"beyond 1e\+70"),
+        (np.full((5, 2), -1e-200), "all below 1e-70, too small to be squared"),
     ):
         for pair in ((a, given), (given, a)):
             with pytest.raises(UserError, match=said):

@@ -280,6 +280,13 @@ def test_the_machine_of_few_landmarks_is_near_the_exact_one():
     assert (exact == near).mean() > 0.9
 
 
+def test_as_many_landmarks_as_examples_are_features_and_no_kernel():
+    """Features that are square were once taken for a kernel, and the machine did not end."""
+    x, labels = draw(60)
+    every, fewer = (CLASSES["kernel_svm"](exact=59, landmarks=many).fit(x, labels, 3) for many in (60, 59))
+    assert (outputs(every, x).argmax(1) == outputs(fewer, x).argmax(1)).mean() > 0.9
+
+
 def test_one_example_a_class_is_enough_for_neighbours():
     x, labels = draw(3, classes=3)
     assert (outputs(CLASSES["knn"]().fit(x, labels, 3), x).argmax(1) == labels).all()

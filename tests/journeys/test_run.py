@@ -155,6 +155,11 @@ def test_a_file_of_options_equals_flags(shell, quick, quick_run):
     assert equal(weights(shell.here / "run"), weights(quick_run / "run"))
 
 
+def test_one_source_or_method_in_python_needs_no_list(tmp_path):
+    with pytest.raises(regraft.UserError, match="source 'nothing' is neither"):
+        regraft.run(target=tmp_path, sources="nothing", methods="logistic", out=tmp_path / "run")
+
+
 def test_python_gives_what_the_command_gives(shell, quick, quick_run, monkeypatch):
     monkeypatch.setenv("REGRAFT_CACHE", str(shell.home / "cache"))
     monkeypatch.chdir(shell.here)

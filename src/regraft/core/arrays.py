@@ -38,7 +38,7 @@ def matrix(given: Any, name: str) -> np.ndarray:
         raise UserError(f"{name} must be a non-empty matrix, an example a row, got shape {found.shape}")
     largest = max(found.max(), -found.min())  # two passes without a copy
     if 0 < largest < 1 / LARGEST:
-        raise UserError(f"numbers of {name} are all below {1 / LARGEST:g}, too small to be squared; scale them up")
+        raise UserError(too_small(name))
     if not largest <= LARGEST:  # true of NaN too
         bad = np.flatnonzero(~np.isfinite(found).all(1))
         if len(bad):
@@ -50,6 +50,11 @@ def matrix(given: Any, name: str) -> np.ndarray:
 def too_large(name: str) -> str:
     """The sentence on what has numbers beyond `LARGEST`."""
     return f"numbers of {name} are beyond {LARGEST:g}, too large to be squared and summed; scale them down"
+
+
+def too_small(name: str) -> str:
+    """The sentence on what has no number as large as the inverse of `LARGEST`, and not only zeros."""
+    return f"numbers of {name} are all below {1 / LARGEST:g}, too small to be squared; scale them up"
 
 
 def radius(centred: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regraft.core.arrays import LARGEST, too_large
+from regraft.core.arrays import LARGEST, too_large, too_small
 from regraft.core.errors import UserError
 
 _EASY = 1e6
@@ -66,6 +66,8 @@ def _array(given: Any) -> np.ndarray:
     largest = max(float(found.max()), -float(found.min())) if found.size else 0.0
     if largest > LARGEST:
         raise UserError(too_large("the samples"))
+    if 0 < largest < 1 / LARGEST:
+        raise UserError(too_small("a sample"))
     # Products of four numbers must fit; and PyTorch knows neither other orders of bytes nor longer numbers.
     fits = largest == 0 or 1 / _EASY < largest < _EASY
     return found if fits and found.dtype.isnative and found.dtype.itemsize <= 8 else found.astype(np.float64)

@@ -21,7 +21,7 @@ class SlicedWasserstein(Divergence):
     Reference: Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, JMIV 2015, eq. 5 and section 4.
     """
 
-    lines: Annotated[int, Field(ge=1)] = 128
+    lines: Annotated[int, Field(ge=1, le=100_000)] = 128
     """Number of lines."""
 
     def measure(self, a: Tensor, b: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class KernelSvm(ClassicalHead):
         for c in range(outputs):
             held = labels[:, c] if sets else (labels == c).astype(int)
             if 0 < held.sum() < len(held):
-                found, offset = self._separate(rows, held, weights, sets)
+                found, offset = self._separate(rows, root is None, held, weights, sets)
                 coefficients[:, c] = self.sharpness * (found if root is None else root @ found)
                 bias[c] = self.sharpness * offset
             elif sets:
@@ -61,11 +61,11 @@ class KernelSvm(ClassicalHead):
         return Kernel(values, kind="gaussian", gamma=self.gamma / deviation**2)
 
     def _separate(
-        self, rows: np.ndarray, held: np.ndarray, weights: np.ndarray | None, sets: bool
+        self, rows: np.ndarray, kernel: bool, held: np.ndarray, weights: np.ndarray | None, sets: bool
     ) -> tuple[np.ndarray, float]:
-        """Coefficients (P,) and offset of one class against the rest: of the kernel (N, N), or of features (N, P)."""
+        """Coefficients (P,) and offset of one class against the rest: of the ``kernel`` (N, N), or of features."""
         each = {1: float(rarity(held[:, None])[0])} if sets else balance(weights)
-        if rows.shape[0] == rows.shape[1]:
+        if kernel:
             model = SVC(C=self.strength, kernel="precomputed", class_weight=each, tol=1e-5)
             model.fit(rows, held, weights)
             found = np.zeros(len(rows))
