@@ -147,7 +147,7 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     model.eval()
     target = Domain("target", dataset)
     known = Problem(task_for(train), target, backbone, bench.seed, memory=Memory(inference, bench.cache))
-    heads, knows = bench.journal.once(f"{name}-head", lambda: reused(model, known))
+    heads, knows = bench.journal.once(f"{name}-names", lambda: reused(model, known))
     found = {**found, "shared classes": heads} if heads else found
     if model.backbone.carried is not None:
         found = {**found, "weights": model.backbone.carried.sentence}
