@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import pytest
+import torch
 
 from regraft import opening
 from regraft.bench import Bench
@@ -39,3 +40,18 @@ def test_how_many_words_are_unknown_is_told_as_word_vectors_are_opened(tmp_path)
     bench = Bench(journal, Clock(journal, None), Heard(), Runtime(), False, 0, None)
     open_source(f"glove:{tmp_path / 'vectors.txt'}", read(tmp_path / "texts.csv"), Opening(), bench)
     assert [line for line in Heard.lines if "75.0% of the target's words are unknown" in line]
+
+
+def test_what_no_file_has_weights_for_is_the_same_in_every_run(tmp_path):
+    """The encoder above word vectors is drawn, and once was another in every process."""
+    (tmp_path / "texts.csv").write_text("text,label\n" + "good words,a\nbad ones,b\n" * 4)
+    (tmp_path / "vectors.txt").write_text("good 0.1 0.2\nwords 0.3 0.1\n")
+    target, uri, found = read(tmp_path / "texts.csv"), f"glove:attention@{tmp_path / 'vectors.txt'}", []
+    for seed, state in ((0, 1), (0, 2), (1, 2)):
+        journal = Journal(tmp_path / f"{seed}-{state}")
+        bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, seed, None)
+        torch.manual_seed(state)
+        network = open_source(uri, target, Opening(), bench).model.backbone
+        found.append(torch.cat([p.flatten() for name, p in network.named_parameters() if p.requires_grad]))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])

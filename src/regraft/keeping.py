@@ -217,7 +217,7 @@ def described(source: Source, found: dict[str, Any]) -> dict[str, Any]:
     if effect:
         less = f" less {gauge.what}" if gauge.lower else ""
         said = f"{gauge.difference(effect['effect'])} {gauge.unit}{less}, standard error {gauge.size(effect['error'])}"
-        understood["its best candidate against scratch, cross-validated"] = said
+        understood["its best candidate against scratch, after short descents"] = said
     if lost and source.uri == found["finalist"]["source"]:
         ends = f"{gauge.difference(lost['change']['low'])} to {gauge.difference(lost['change']['high'])} {gauge.unit}"
         after, before = (f"{-lost[w]:.2f}" if gauge.lower else f"{100 * lost[w]:.1f}%" for w in ("after", "before"))

@@ -215,6 +215,7 @@ def _respelled(source: Opened, train: Examples, how: Opening, bench: Bench) -> O
     if how.vocabulary == "source" or not backbone.vocabulary or model.added:  # parts were added around its own tokens
         return source
     other = backbone.respelled(train, keep=how.vocabulary == "both")
+    torch.manual_seed(derive(bench.seed, "vocabulary"))
     network = other.build(pretrained=False)
     known, tokens = backbone.vocabulary, other.vocabulary
     carry_over(model.backbone, network, known, tokens)
@@ -240,11 +241,12 @@ def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, di
 
 
 def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
-    given = backbone_for(uri, train)
+    given, seed = backbone_for(uri, train), bench.seed if bench else 0
     options = given.conventions() if bench else (given,)
     chosen = 0
     if len(options) > 1 and bench:
         sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
+        torch.manual_seed(derive(seed, "source", uri))
         chosen = bench.journal.once(f"{name_of(uri)}-input", partial(best_input, options, sized, bench))
     backbone = options[chosen]
     found = {"input": backbone.described}
@@ -253,6 +255,7 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
         if train.kind == "image":
             probe = f"how surely it recognises the target; among sizes and scales, {probe}"
         found["input chosen by"] = f"{probe}, of {len(options)} conventions"
+    torch.manual_seed(derive(seed, "source", uri))  # what no file has weights for: an encoder above word vectors
     network = backbone.build()
     head = backbone.classifier() if shared(train.classes, backbone.categories) else None
     return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found

@@ -29,7 +29,7 @@ class Console(Reporter):
 
     def say(self, text: str) -> None:
         """See `Reporter.say`."""
-        self._terminal.print(text, markup=False)
+        self._terminal.print(text, markup=False, emoji=False)
 
     @contextmanager
     def track(self, what: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -97,7 +97,8 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     lines += [f"  out: {o['method']} with {o['source']}: {o['reason']}" for o in run["left_out"]]
     lines += _hindsight(run.get("hindsight") or {})
     for uri, value in run.get("effects", {}).items():
-        lines.append(f"  effect of {uri}: {value['effect']:+.3f} +- {value['error']:.3f} (its best against scratch)")
+        size = f"{value['effect']:+.3f} +- {value['error']:.3f}"
+        lines.append(f"  effect of {uri}: {size} (its best against scratch, after short descents)")
     lines += _foretold(run)
     if run.get("forgetting"):
         kept = run["forgetting"]

@@ -21,4 +21,4 @@ class DeepJdot(Adapted):
 
     def adapting(self) -> Mapping[str, Weighted]:
         """See `Adapted.adapting`."""
-        return {"transport": Weighted(term=Transport(), weight=self.weight, ramp=0.5)}
+        return {"transport": Weighted(term=Transport(), weight=self.weight)}
