@@ -36,7 +36,7 @@ def table(real: Path, part: str, folder: Path) -> Path:
 def test_a_sentence_encoder_is_worth_fifteen_points_on_customers_questions(real, encoder, shell):
     train, test = (table(real, part, shell.here) for part in ("train", "test"))
     given = ("--target", train, "--test", test, "--label", "category", "--source", f"hf:{encoder}", "--shots", 5)
-    plain = ("--method", "logistic", "--seeds", 2, "--budget", "30s", "--precision", "fp32")
+    plain = ("--method", "logistic", "--seeds", 3, "--steps", 40, "--budget", "30s", "--precision", "fp32")
     found = shell.json("run", *given, *plain)
     assert found["verdict"] == "helps"
     assert found["gain"]["mean"] > 0.15
