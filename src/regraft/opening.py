@@ -246,7 +246,7 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     chosen = 0
     if len(options) > 1 and bench:
         sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
-        torch.manual_seed(derive(seed, "source", uri))
+        torch.manual_seed(derive(seed, "source"))
         chosen = bench.journal.once(f"{name_of(uri)}-input", partial(best_input, options, sized, bench))
     backbone = options[chosen]
     found = {"input": backbone.described}
@@ -255,7 +255,7 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
         if train.kind == "image":
             probe = f"how surely it recognises the target; among sizes and scales, {probe}"
         found["input chosen by"] = f"{probe}, of {len(options)} conventions"
-    torch.manual_seed(derive(seed, "source", uri))  # what no file has weights for: an encoder above word vectors
+    torch.manual_seed(derive(seed, "source"))  # what no file has weights for: an encoder above word vectors
     network = backbone.build()
     head = backbone.classifier() if shared(train.classes, backbone.categories) else None
     return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
