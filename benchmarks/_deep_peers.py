@@ -7,7 +7,8 @@ are not smoothed, which Regraft would do. What Regraft answers with are running 
 have them by default; the others have none. Regraft lets discrepancies grow over half of the phase and reversed
 gradients over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here
 and six in pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors
-in memory, which costs nothing; skada's has the loader that comes with it, and its own discriminator, mended.
+in memory, which costs nothing; skada's has the loader that comes with it, and its own discriminator, mended. Its DAN
+has widths of its own, on features only, its CDAN no softmax in the map, its MDD a second head that ends in a softmax.
 """
 
 from collections.abc import Callable

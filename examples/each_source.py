@@ -42,7 +42,7 @@ def main(folder: Path, steps: int = 60, seeds: int = 3) -> None:
     for target in tables:
         shots = SHOTS if rarest(target) >= ENOUGH else FEW
         others = [table for table in tables if table != target]
-        for sources in [*([one] for one in others), *([others] if len(others) > 1 else [])]:
+        for sources in [[one] for one in others] + [others] * (len(others) > 1):
             result = regraft.run(
                 target=target,
                 sources=[f"data:{source}" for source in sources],

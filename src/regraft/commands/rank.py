@@ -252,7 +252,7 @@ def show(result: dict[str, Any]) -> str:
     notes += [_layer(row) for row in rows if "layers" in row]
     notes += [f"failed: {one['source']}: {one['reason']}" for one in result["failed"][:_PAGE]]
     notes += [f"... and {len(result['failed']) - _PAGE} more failed"] if len(result["failed"]) > _PAGE else []
-    notes += _screening(result)
+    notes += [_screening(result)] if result["cost"]["rungs"] else []
     notes += [f"{result['labels']} labels; {result['protocol']}; --json has all scores"]
     fill = partial(textwrap.fill, width=width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
     return "\n".join(["", *lines, "", *map(fill, notes), ""])
@@ -291,10 +291,9 @@ def _layer(row: dict[str, Any]) -> str:
     return f"{row['source']}: block {best} of {last} scores best, {sure} the last: linear probe {lead}"
 
 
-def _screening(result: dict[str, Any]) -> list[str]:
+def _screening(result: dict[str, Any]) -> str:
     """What screening did and what it saved."""
-    if not (rungs := (cost := result["cost"])["rungs"]):
-        return []
+    rungs, cost = result["cost"]["rungs"], result["cost"]
     steps = ", ".join(f"{r['sources']} on {r['examples']} labels" for r in rungs)
     saved = f"took {cost['seconds']:.0f} s; ranking all in full would have taken about {cost['full_seconds']:.0f} s"
-    return [f"screened: {steps}; {rungs[-1]['kept']} ranked in full, {len(result['dropped'])} dropped; {saved}"]
+    return f"screened: {steps}; {rungs[-1]['kept']} ranked in full, {len(result['dropped'])} dropped; {saved}"
