@@ -1,8 +1,10 @@
 """What a budget affords: more time never buys less, and a plan fits into its time."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from regraft.planning import LADDER, Costs, more_seeds, plan
+from regraft.planning import LADDER, Costs, more_seeds, plan, too_slow
 
 
 def costs(train: float = 0.01, infer: float = 0.002, candidates: int = 8) -> Costs:
@@ -63,3 +65,19 @@ def test_seeds_stay_where_time_does_not_allow_more():
     tight, whole = plan(costs(), 60, 5), plan(costs(), 5000, 5)
     assert more_seeds(tight, 5, lambda _: False) == tight
     assert more_seeds(whole, 5, lambda _: True) == whole
+
+
+@pytest.mark.parametrize(("left", "asked", "out"), [
+    (100.0, ("fine_tune",), []),
+    (40.0, ("fine_tune",), ["slow"]),
+    (40.0, ("fine_tune", "logistic"), []),  # features and a head are there in 39 s
+    (1.0, (), ["slow", "middle"]),  # nobody can: the quickest tries
+    (-5.0, ("fine_tune",), ["slow", "middle"]),
+    (float("inf"), (), []),
+])  # fmt: skip
+def test_a_source_that_cannot_end_in_time_is_left_out_beside_one_that_can(left, asked, out):
+    paces = {"slow": (0.2, 0.05), "quick": (0.002, 0.001), "middle": (0.01, 0.004)}
+    sources = [SimpleNamespace(uri=uri, cost=cost) for uri, cost in paces.items()]
+    found = too_slow(sources, asked, (100, 520), left)
+    assert [row["source"] for row in found] == out
+    assert all(f"has {max(0.0, left):.0f} s left" in row["reason"] for row in found)

@@ -260,7 +260,7 @@ def test_a_cheap_winner_gets_back_the_seeds_that_a_dear_one_was_planned_without(
     seen = {"score": 0.9, "expected": -0.3, "by_example": (-0.3,) * 9, "folds": 1, "pace": pace}
     raced = [Candidate("toy:net", "logistic", outcome="kept", **{**seen, "pace": 0.0})]
     raced += [Candidate("scratch:toy", "scratch", outcome="baseline", **seen)]
-    job = Job(SimpleNamespace(holdout=range(50)), Wanted([], [], Opening(), 3, 0.95), running.bench)
+    job = Job(SimpleNamespace(train=range(50), holdout=range(50)), Wanted([], [], Opening(), 3, 0.95), running.bench)
     found = job._stretched(running, raced).plan
     assert found.seeds == seeds
     assert found.note == ("small" if seeds == 3 else f"small; 3 seeds were asked for, it affords {seeds}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from regraft.candidates import CLEARLY, Candidate, difference
 from regraft.core.progress import Reporter
+from regraft.planning import EVERY
 from regraft.racing import EPOCHS, Race
 
 
@@ -60,7 +61,10 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
 def say_left_out(
     reporter: Reporter, asked: Sequence[str], ready: Sequence[Candidate], out: Sequence[Mapping[str, str]]
 ) -> None:
-    """Say of each method that was ``asked`` for, and that no source is ``ready`` for, why it is ``out``."""
+    """Say why a source is ``out``, or a method that was ``asked`` for, where no source is ``ready`` for it."""
+    for row in out:
+        if row["method"] == EVERY:
+            reporter.say(f"{row['source']} is left out: {row['reason']}")
     reasons = {row["method"]: row["reason"] for row in reversed(out)}
     for name in asked:
         if name in reasons and name not in {c.method for c in ready}:

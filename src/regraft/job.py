@@ -13,14 +13,14 @@ from regraft.choosing import able, compared, finalists, say_left_out, shown, why
 from regraft.combining import with_ensembles
 from regraft.core.baseline import BASELINES
 from regraft.core.errors import FutileError, UserError
-from regraft.course import cost, descends
+from regraft.course import descends
 from regraft.crew import Order
 from regraft.data.dataset import Dataset
 from regraft.decisions import finished, planned
 from regraft.finishing import Finish, Team, team
 from regraft.opening import Opening
 from regraft.preparing import Prepared
-from regraft.racing import Race, leads, needed
+from regraft.racing import Race
 from regraft.ranking import known_of, told
 from regraft.sources import Source, open_source, scratch_source
 
@@ -46,6 +46,7 @@ class Job:
     def __init__(self, data: Prepared, wanted: Wanted, bench: Bench) -> None:
         self.data, self.wanted, self.bench = data, wanted, bench
         self.train, self.unlabeled = dict[str, Dataset](), dict[str, Dataset]()
+        self._sizes = len(data.train), len(data.holdout)
 
     def run(self, command: str) -> dict[str, Any]:
         """The result, as in ``run.json``. ``command`` is what repeats the run."""
@@ -83,15 +84,16 @@ class Job:
     @cached_property
     def _entered(self) -> tuple[Race, list[Candidate], dict[str, Any]]:
         """Step 2: the race, who enters it, and what is told of both. All that was measured is in the journal."""
-        sources = self.sources
+        late = self.bench.journal.once("too-slow", self._late)
+        sources = [s for s in self.sources if s.uri not in {row["source"] for row in late}]
         ranking = self.bench.journal.once("ranking", lambda: [] if self.data.blind else self._rank(sources))
         baselines = self._baselines(sources)
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
         select = self.wanted.select if self.data.blind else ""
-        wanted = self.wanted.ensemble if self.wanted.ensemble != "auto" else "no" if methods else "yes"
-        together = wanted == "yes" and not self.data.blind
-        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together)
-        candidates, left_out = entrants.line_up()
+        together = self.wanted.ensemble == "yes" or (self.wanted.ensemble == "auto" and not methods)
+        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together and not select)
+        candidates, unfit = entrants.line_up()
+        left_out = [*late, *unfit]
         say_left_out(self.bench.reporter, methods, candidates, left_out)
         place = dict.fromkeys((s.uri for s in sources), 1) | {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])
@@ -198,17 +200,15 @@ class Job:
         return told({s.uri: known_of(s, self.train[s.uri], self.bench, own=False) for s in sources}, self.bench.seed)
 
     def _plan(self, entrants: Entrants, candidates: Sequence[Candidate]) -> Plan:
-        asked, first = self.wanted.methods, leads(candidates)
-        each = [needed([c for c in candidates if c.source == lead.source], asked) for lead in first]
-        weights = [list(map(cost, of)) for of in (first, *each)]
-        through = [*max(weights[1:], key=sum, default=[]), *weights[0][1:2]]
-        slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
-        least = min(s.cost[0] for s in entrants.baselines)
-        batch, holdout = min(32, len(self.data.train)), len(self.data.holdout)
-        costs = planning.Costs(slow, fast, least, batch, holdout, weights[0], through)
+        costs = planning.costs_of(entrants, candidates, self._sizes)
         if self.wanted.steps is not None:
             return planning.fixed(costs, self.wanted.steps, self.wanted.seeds)
         return planning.plan(costs, self.bench.clock.left(), self.wanted.seeds)
+
+    def _late(self) -> list[dict[str, str]]:
+        """The sources that cannot end within the budget, and why."""
+        left = self.bench.clock.left() if self.wanted.steps is None else float("inf")
+        return planning.too_slow(self.sources, self.wanted.methods, self._sizes, left)
 
     def _deadline(self, plan: Plan) -> float:
         """Seconds on the clock after which no candidate starts."""

@@ -3,13 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from regraft.candidates import Plan
-from regraft.course import MOST, SHORT
+from regraft.candidates import Candidate, Entrants, Plan
+from regraft.core import catalog
+from regraft.course import MOST, SHORT, cost
+from regraft.racing import leads, needed
+from regraft.sources import Source
 
 LADDER = (300, 200, 150, 120, 100, 85, 70, 60, 50)
 """Steps of a full descent. Few values, so that small changes of a measured speed change no plan."""
 SCANT = (35, 25, 15, 8)
 """Steps when even one repetition of the least useful number is too long: there is no race then."""
+
+EVERY = "every method"
+"""Stands for the methods of a source that is left out as a whole."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,37 @@ class Costs:
     def race(self, steps: int) -> float:
         """Seconds for both rungs on one fold, a baseline included; further folds are a gain, if there is time."""
         return self.batch * self.train * steps * (SHORT * (1 + sum(self.ahead)) + sum(self.through))
+
+
+def costs_of(entrants: Entrants, candidates: Sequence[Candidate], sizes: tuple[int, int]) -> Costs:
+    """What the ``candidates`` of the race cost. ``sizes``: examples to learn from, and to judge on."""
+    first = leads(candidates)
+    each = [needed([c for c in candidates if c.source == lead.source], entrants.methods) for lead in first]
+    weights = [list(map(cost, of)) for of in (first, *each)]
+    through = [*max(weights[1:], key=sum, default=[]), *weights[0][1:2]]
+    slow, fast = (max(s.cost[i] for s in entrants.sources) for i in (0, 1))
+    least = min(s.cost[0] for s in entrants.baselines)
+    return Costs(slow, fast, least, min(32, sizes[0]), sizes[1], weights[0], through)
+
+
+def too_slow(
+    sources: Sequence[Source], asked: Sequence[str], sizes: tuple[int, int], left: float
+) -> list[dict[str, str]]:
+    """Of the ``sources`` those that cannot end within the seconds ``left``, and why; never the quickest.
+
+    What each needs is the shortest descent, or features of all that is learned from where a method that is ``asked``
+    for makes do with them, and judging. ``sizes``: see `costs_of`.
+    """
+    train, holdout = sizes
+    descent = bool(asked) and all(catalog.find("methods", name).cost for name in asked)
+    needs = {}
+    for source in sources:
+        step, look = source.cost
+        needs[source.uri] = (SCANT[-1] * min(32, train) * step if descent else train * look) + 1.3 * holdout * look
+    reason = "learning and judging take {:.0f} s at the least, and the budget has {:.0f} s left"
+    late = [uri for uri in needs if needs[uri] > max(left, min(needs.values()))]
+    told = {uri: reason.format(needs[uri], max(0.0, left)) for uri in late}
+    return [{"source": uri, "method": EVERY, "reason": why} for uri, why in told.items()]
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:

@@ -54,6 +54,12 @@ class Phase:
         return frozenset().union(*(weighted.term.watches for weighted in self.terms.values()))
 
 
+SAVING = 0.05
+"""Share of the time that savings may take."""
+DISK = 5e8
+"""Bytes a second that a disk is taken to write until the first saving has told."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where training is: phase, step of steps, the value of each term."""
@@ -69,7 +75,8 @@ class Engine:
     """What training runs on and reports to.
 
     ``checkpoint``: file that makes an interrupted run go on to bit-identical weights; None for no saving.
-    ``every``: seconds between savings. When they happen changes nothing in the result.
+    ``every``: seconds between savings, more where one takes long (`SAVING`), or 0 for one in each step. When they
+    happen changes nothing in the result.
     """
 
     runtime: Runtime = Runtime()
@@ -124,11 +131,13 @@ class _Live:
     def descend(self) -> None:
         """Take the steps that are left, then put the weights to keep into the model."""
         feeds = {stream: self._feed(stream) for stream in sorted(self.phase.needs)}
-        last = time.monotonic()
+        last, saving = time.monotonic(), 4 * sum(p.nbytes for p in self._learning()) / DISK  # also moments and average
         while self.step < self.options.steps and not self._patience_is_over():
-            if self.engine.checkpoint and time.monotonic() - last > self.engine.every:
+            pause = self.engine.every and max(self.engine.every, saving / SAVING)
+            if self.engine.checkpoint and (begun := time.monotonic()) - last > pause:
                 self._save(self.engine.checkpoint)
                 last = time.monotonic()
+                saving = last - begun
             losses = self._take_step({stream: feed.batch(self.step) for stream, feed in feeds.items()})
             self.step += 1
             self.engine.log(Progress(self.number, self.step, self.options.steps, losses))
