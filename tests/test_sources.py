@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
+import torchvision
 
 from regraft import opening
 from regraft.bench import Bench
@@ -55,3 +57,38 @@ def test_what_no_file_has_weights_for_is_the_same_in_every_run(tmp_path):
         found.append(torch.cat([p.flatten() for name, p in network.named_parameters() if p.requires_grad]))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize(("stated", "tried"), [
+    ("", 6), ("normalise=half", 2), ("padding=same", 3), ("normalise=half&padding=same", 1), ("size=40", 6),
+])  # fmt: skip
+def test_what_is_stated_of_a_networks_inputs_is_not_measured(stated, tried, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(opening, "best_input", lambda options, *_: seen.extend(options) or len(options) - 1)
+    np.savez(tmp_path / "x.npz", x=np.arange(6 * 20 * 20, dtype=np.uint8).reshape(6, 20, 20), y=[0, 1] * 3)
+    torch.save(torchvision.models.mobilenet_v3_small().state_dict(), tmp_path / "w.pth")
+    journal = Journal(tmp_path / "run")
+    bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, 0, None)
+    uri = f"torchvision:mobilenet_v3_small@{tmp_path / 'w.pth'}?{stated}"
+    backbone = open_source(uri, read(tmp_path / "x.npz"), Opening(), bench).backbone
+    options = dict(pair.split("=") for pair in stated.split("&") if pair)
+    assert len(seen) == (tried if tried > 1 else 0)
+    for one in [*seen, backbone]:
+        assert {name: str(getattr(one, name)) for name in options} == options
+    assert backbone.preprocess.size == int(options.get("size", 64))
+
+
+@pytest.mark.parametrize(("stated", "message"), [
+    ("normalise=bytes", "option 'normalise' .* must be one of imagenet, half, unit, clip, dpn, got 'bytes'"),
+    ("padding=no", "option 'padding' .* must be 'symmetric' or 'same', got 'no'"),
+    ("size=0", "option 'size' .* must be greater than or equal to 1, got '0'"),
+    ("size=30", "inception_v3 takes no pictures of 30 x 30 pixels; give it a larger size"),
+])  # fmt: skip
+def test_what_cannot_be_stated_is_refused_in_a_sentence(stated, message, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.arange(6 * 20 * 20, dtype=np.uint8).reshape(6, 20, 20), y=[0, 1] * 3)
+    (tmp_path / "w.pth").touch()
+    journal = Journal(tmp_path / "run")
+    bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, 0, None)
+    uri = f"torchvision:inception_v3@{tmp_path / 'w.pth'}?{stated}"
+    with pytest.raises(UserError, match=message):
+        open_source(uri, read(tmp_path / "x.npz"), Opening(), bench)

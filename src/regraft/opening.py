@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -90,9 +91,16 @@ def name_of(uri: str) -> str:
 
 
 def backbone_for(name: str, examples: Examples) -> Backbone:
-    """The backbone ``kind:arch@weights?option=value&option=value``, suited to the examples."""
+    """The backbone ``kind:arch@weights?option=value&option=value``, suited to the examples, but for what was stated."""
     backbone: Backbone = entry("backbones", options_of(name))
-    return backbone.suited(examples)
+    suited: Any = backbone.suited(examples)
+    found: Backbone = replace(suited, **_stated(name, backbone))
+    return found
+
+
+def _stated(name: str, backbone: Backbone) -> dict[str, Any]:
+    """What the name of a ``backbone`` says of its inputs, which then is not measured."""
+    return {what: getattr(backbone, what) for what in options_of(name) if what in ("size", "normalise", "padding")}
 
 
 def options_of(name: str) -> dict[str, str]:
@@ -242,8 +250,7 @@ def _suited(small: str, source: Examples, train: Examples) -> tuple[Backbone, di
 
 def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     given, seed = backbone_for(uri, train), bench.seed if bench else 0
-    options = given.conventions() if bench else (given,)
-    chosen = 0
+    options, chosen = _agreeing(given, _stated(uri, given)) if bench else [given], 0
     if len(options) > 1 and bench:
         sized = [bench.dataset(train, o.preprocess) for o in options]  # those of one size are decoded once
         torch.manual_seed(derive(seed, "source"))
@@ -259,6 +266,14 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
     network = backbone.build()
     head = backbone.classifier() if shared(train.classes, backbone.categories) else None
     return backbone, Model(network, head or nn.Identity(), backbone.categories if head else ()), None, found
+
+
+def _agreeing(backbone: Backbone, stated: Mapping[str, Any]) -> list[Backbone]:
+    """The conventions that a backbone's inputs may follow, of those that agree with what was ``stated`` of them."""
+    if "size" in stated:
+        backbone.build(pretrained=False)  # or says that it takes no such pictures
+    every = backbone.conventions()
+    return [o for o in every if all(getattr(o, what) == one for what, one in stated.items())] or [backbone]
 
 
 def _same_kind(uri: str, kind: str, train: Examples) -> None:

@@ -170,19 +170,20 @@ def test_an_unknown_architecture_is_an_error_with_the_nearest_name(kind):
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 @pytest.mark.parametrize("groups", [1, 4])
-def test_same_padding_against_a_slow_reference(kernel, groups):
+@pytest.mark.parametrize("side", [1, 2, 11, 12])
+def test_same_padding_against_a_slow_reference(kernel, groups, side):
     """TensorFlow's rule: the output is the input over the stride, and the odd pixel of padding goes right and below."""
     network = nn.Sequential(nn.Conv2d(4, 8, kernel, 2, kernel // 2, groups=groups), nn.ReLU(), nn.Conv2d(8, 2, 3, 1, 1))
     strided, _, plain = network
-    x = torch.randn(2, 4, 12, 12)
-    total = (12 // 2 - 1) * 2 + kernel - 12
-    padded = torch.zeros(2, 4, 12 + total, 12 + total)
-    padded[:, :, total // 2 : total // 2 + 12, total // 2 : total // 2 + 12] = x
+    x, half = torch.randn(2, 4, side, side), (side + 1) // 2
+    total = (half - 1) * 2 + kernel - side
+    padded = torch.zeros(2, 4, side + total, side + total)
+    padded[:, :, total // 2 : total // 2 + side, total // 2 : total // 2 + side] = x
     maps = F.conv2d(padded, strided.weight, strided.bias, stride=2, groups=groups).relu()
     wanted = F.conv2d(maps, plain.weight, plain.bias, padding=1)
     pad_same(network)
     found = network(x)
-    assert found.shape == wanted.shape == (2, 2, 6, 6)
+    assert found.shape == wanted.shape == (2, 2, half, half)
     assert torch.allclose(found, wanted, atol=1e-6)
 
 

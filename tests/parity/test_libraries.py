@@ -14,11 +14,11 @@ from regraft.backbones.torchvision import Torchvision
 
 CIFAR = Path(__file__).parents[2] / "examples" / "networks" / "cifar_resnet.py"
 OF_TORCHVISION = [  # architecture, pixels, stages
-    ("resnet18", 64, 9), ("mobilenet_v3_small", 64, 14), ("efficientnet_b0", 64, 18),
+    ("resnet18", 64, 9), ("mobilenet_v3_small", 64, 14), ("efficientnet_b0", 64, 18), ("vgg16", 64, 13),
+    ("inception_v3", 139, 16), ("mobilenet_v2", 96, 19),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in (
-        ("resnet50", 96, 17), ("vgg16", 64, 13), ("inception_v3", 139, 16), ("mobilenet_v2", 96, 19),
-        ("mobilenet_v3_large", 96, 17), ("efficientnet_b3", 96, 28), ("vit_b_16", 224, 1), ("convnext_tiny", 96, 8),
-        ("googlenet", 96, 12), ("densenet121", 96, 8), ("swin_t", 96, 1),
+        ("resnet50", 96, 17), ("mobilenet_v3_large", 96, 17), ("efficientnet_b3", 96, 28), ("vit_b_16", 224, 1),
+        ("convnext_tiny", 96, 8), ("googlenet", 96, 12), ("densenet121", 96, 8), ("swin_t", 96, 1),
     )),
 ]  # fmt: skip
 OF_TIMM = [

@@ -10,7 +10,7 @@ from pydantic import Field
 from regraft.backbones._base import Backbone, Network
 from regraft.backbones._sizes import USUAL, worth
 from regraft.backbones._spectrogram import HEARD, heard, hearing
-from regraft.backbones._weights import ALL_CONVENTIONS
+from regraft.backbones._weights import ALL_CONVENTIONS, AnyNormalise
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
 from regraft.data.examples import Examples
@@ -33,9 +33,9 @@ class Filed(Backbone):
 
     arch: str
     """The model's file."""
-    size: int | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
     """Pixels on a side; None for the network's own, or the largest usual size that it takes."""
-    normalise: str = "unit"
+    normalise: AnyNormalise = "unit"
     """How pictures are normalised: ``unit``, ``half``, ``byte`` (0 to 255), ``imagenet`` or ``caffe`` (BGR)."""
     channels: int = 3
     """Channels of the pictures: 3 for colour, 1 for grey, more for what has more."""
@@ -82,12 +82,15 @@ class Filed(Backbone):
         """See `Backbone.suited`: the network's own size, or the largest that the pictures are worth.
 
         Raises:
-            UserError: it takes waveforms, and nobody said at what rate.
+            UserError: it takes waveforms, and nobody said at what rate; or pictures of another size than was stated.
         """
         if examples.kind == Waveform.kind:
             return self._listening(examples) if self.listens() else self._hearing(examples)
         sized = replace(self, size=self.size or USUAL[-1])  # its kind does not depend on the size
         super(Filed, sized).suited(examples)
+        bound = self.sizes(USUAL[-1])
+        if self.size and len(bound) == 1 and bound[0] != self.size:
+            raise UserError(f"{self.arch} takes pictures of {bound[0]} pixels, not {self.size}; leave size out")
         return replace(self, size=self.sizes(worth(native_size(examples.items)))[-1])
 
     @property

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.error import URLError
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from regraft.backbones._base import Backbone, Network
@@ -13,7 +14,7 @@ from regraft.backbones._carried import Carried
 from regraft.backbones._decompose import decompose
 from regraft.backbones._reach import opened
 from regraft.backbones._spectrogram import HEARD, early, heard, hearing
-from regraft.backbones._weights import CONVENTIONS, HUB_CONVENTIONS, carry, pad_same
+from regraft.backbones._weights import CONVENTIONS, HUB_CONVENTIONS, HubNormalise, carry, pad_same
 from regraft.core.config import Choice, settings
 from regraft.core.errors import UserError
 from regraft.data.channels import channels_of
@@ -36,11 +37,11 @@ class Foreign(Backbone):
     """The library's name of the architecture."""
     weights: Path | None = None
     """A local weights file; None for the library's own hub."""
-    size: int | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
     """Pixels on a side; None for the architecture's own."""
-    normalise: str = "imagenet"
+    normalise: HubNormalise = "imagenet"
     """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5), ``unit`` (0 to 1), ``clip`` or ``dpn``."""
-    padding: str = "symmetric"
+    padding: Literal["symmetric", "same"] = "symmetric"
     """How strided convolutions pad: ``symmetric``, or ``same`` as TensorFlow does."""
     channels: int = 3
     """Channels of its pictures: 3 for colour; for others its first convolution is adapted."""

@@ -3,11 +3,13 @@
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.layers.padding import pad_same as padded_same
 from torch import Tensor, nn
 
 from regraft.backbones._carried import Carried
@@ -36,6 +38,25 @@ ALL_CONVENTIONS = {
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255)),
 }
 """The same and those that only other libraries have; networks that want ``caffe`` also want blue first."""
+
+
+def _one_of(names: Iterable[str]) -> AfterValidator:
+    known = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Normalise = Annotated[str, _one_of(CONVENTIONS)]
+"""The name of one of `CONVENTIONS`."""
+HubNormalise = Annotated[str, _one_of(HUB_CONVENTIONS)]
+"""The name of one of `HUB_CONVENTIONS`."""
+AnyNormalise = Annotated[str, _one_of(ALL_CONVENTIONS)]
+"""The name of one of `ALL_CONVENTIONS`."""
 
 _WRAPPERS = (
     "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "module",
@@ -191,16 +212,26 @@ def _difference(carried: Carried, network: nn.Module, tensors: dict[str, Tensor]
 
 
 def pad_same(network: nn.Module) -> None:
-    """Make strided convolutions pad as TensorFlow's SAME does on even inputs: the odd pixel goes right and below.
+    """Make strided convolutions pad as TensorFlow's SAME does: on even inputs the odd pixel goes right and below.
 
     Those that do not pad, as Inception's, do not there either (VALID).
     """
     for name, layer in list(network.named_modules()):
         wide = isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > layer.stride[0] > 1
         if wide and layer.padding not in (0, (0, 0), "valid"):
-            total = layer.kernel_size[0] - layer.stride[0]
-            before, after = total // 2, total - total // 2
             layer.padding = (0, 0)
             parent, _, leaf = name.rpartition(".")
-            padded = nn.Sequential(nn.ZeroPad2d((before, after, before, after)), layer)
-            setattr(network.get_submodule(parent), leaf, padded)
+            setattr(network.get_submodule(parent), leaf, nn.Sequential(_Same(layer), layer))
+
+
+class _Same(nn.Module):
+    """Maps (B, C, H, W) padded with zeros as a convolution wants them."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        self.window = layer.kernel_size, layer.stride, layer.dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride, dilation = map(list, self.window)
+        found: Tensor = padded_same(x, kernel, stride, dilation)
+        return found

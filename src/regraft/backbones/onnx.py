@@ -12,6 +12,7 @@ from regraft.backbones._filed import Kept
 from regraft.backbones._onnx_file import Session, classifier_input, load, shape_of
 from regraft.backbones._scores import Logits
 from regraft.backbones._sizes import accepted
+from regraft.backbones._weights import AnyNormalise
 from regraft.core.config import settings
 from regraft.core.errors import UserError
 
@@ -28,7 +29,7 @@ class Onnx(Kept):
     kept: ClassVar[str] = "backbone.onnx"
     """See `Kept.kept`: the model, with its weights."""
 
-    normalise: str = "imagenet"
+    normalise: AnyNormalise = "imagenet"
     """How pictures are normalised: ``imagenet``, ``unit``, ``half``, ``byte`` (0 to 255) or ``caffe`` (BGR)."""
 
     def seeing(self, pretrained: bool) -> Network:

@@ -12,7 +12,7 @@ from regraft.backbones._own_text import reading
 from regraft.backbones._sizes import USUAL, accepted
 from regraft.backbones._tap import Tapped, channels, classifier, output, takes, without_classifier
 from regraft.backbones._text import trial
-from regraft.backbones._weights import CONVENTIONS
+from regraft.backbones._weights import CONVENTIONS, Normalise
 from regraft.core.config import Choice, settings
 from regraft.data.channels import channels_of
 from regraft.data.examples import Examples
@@ -36,7 +36,7 @@ class Torch(Own):
     usual: ClassVar[tuple[str, ...]] = tuple(CONVENTIONS)
     """See `Filed.usual`."""
 
-    normalise: str = "imagenet"
+    normalise: Normalise = "imagenet"
     """How pictures are normalised: ``imagenet``, ``half`` ((x - 0.5) / 0.5) or ``unit`` (0 to 1)."""
     reads: Annotated[Listed | None, Choice("preprocessing")] = None
     """How text is read, by the vocabulary beside the weights; None where it sees or hears."""
