@@ -48,6 +48,8 @@ def in_halves(weight, heads):
 def network_of(tensors, heads, context):
     """The configuration and the weights by Hugging Face's names."""
     queries, keys = (tensors[f"layers.0.attention.{name}.weight"] for name in ("wq", "wk"))
+    if queries.shape[0] % heads or keys.shape[0] % (queries.shape[0] // heads):
+        raise SystemExit(f"--heads {heads} does not fit {queries.shape[0]} rows of queries and {keys.shape[0]} of keys")
     size = queries.shape[0] // heads
     kv_heads = keys.shape[0] // size
     turned = {

@@ -65,6 +65,7 @@ def test_a_byte_order_mark_and_semicolons(tmp_path: Path) -> None:
     ("header", "rows", "message"),
     [
         ("text,lable", GOOD, r"has no column 'label'; did you mean 'lable'\? Rename it"),
+        ("1.5,a", ("2,b", "3,a"), "there are: 1.5, a; if that is a row, put a line with names before it"),
         ("text,label", (*GOOD, "no label,"), "row 6 of .* has no label; fill it in, or move"),
         ("text,label", (*GOOD, "no label"), "row 6 of .* has 1 cell, but the header names 2 columns; correct that row"),
         (

@@ -37,7 +37,7 @@ class Run:
     target: Path | None = None
     """Folder with a folder of pictures (or sounds) per class, a table with a column label, or a file of arrays."""
     source: tuple[str, ...] = ()
-    """timm:, torchvision: or torch:NAME (@FILE: weights), keras: or onnx:FILE, hf:NAME, data:DIR, a run; repeatable."""
+    """timm:, torchvision:, torch: or hf:NAME (@FILE: weights); keras:, onnx: or glove:FILE; data:DIR; runs/NAME."""
     label: str = "label"
     """The column of tables, or the array, that holds the labels; or several of 0 and 1: red,round."""
     task: Literal["auto", "classification", "regression", "multilabel"] = "auto"

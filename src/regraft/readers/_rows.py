@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import UserError
+from regraft.data import columns
 from regraft.data.members import Member
 from regraft.readers import _arrow, _csv, _json_lines
 from regraft.readers._cells import text_of
@@ -144,4 +145,6 @@ def _no_column(path: Path, name: str, known: Sequence[str]) -> str:
     other = ", or give --label" if name == "label" else ""
     if near:
         return f"{path} has no column {name!r}; did you mean {near[0]!r}? Rename it{other}"
-    return f"{path} has no column {name!r}; name one so{other}; there are: {', '.join(known)}"
+    numbers = any(columns.number(one) is not None for one in known)
+    row = "; if that is a row, put a line with names before it" if numbers else ""
+    return f"{path} has no column {name!r}; name one so{other}; there are: {', '.join(known)}{row}"
