@@ -116,7 +116,7 @@ def _scored(race: Race, source: str, method: str, right: float, rung: int = 1) -
     score = float(each.mean())
     each = tuple(np.round(each, 4).tolist())
     return Candidate(source, method, score=score, criterion=score, expected=score - 0.1, by_example=each,
-                     folds=3, rung=rung, outcome="kept", outputs=outputs, pace=0.5)  # fmt: skip
+                     folds=3, rung=rung, outcome="finished", outputs=outputs, pace=0.5)  # fmt: skip
 
 
 def test_an_ensemble_is_what_its_members_predicted_out_of_fold_together(race):
@@ -137,14 +137,14 @@ def test_the_largest_ensemble_is_kept_that_is_affordable_and_not_clearly_worse(r
     one, other = _scored(race, "toy:a", "fine_tune", 0.9), _scored(race, "toy:b", "l2_sp", 0.9)
     found = ensembles(race, [one, other, _scored(race, "toy:a", "joint", 0.9)])
     assert [len(c.members) for c in found] == [3, 2]
-    assert [c.outcome for c in settled(one, found, [True, True])] == ["kept", "dropped"]
+    assert [c.outcome for c in settled(one, found, [True, True])] == ["finished", "dropped"]
     late, kept = settled(one, found, [False, True])
-    assert (late.outcome, kept.outcome) == ("dropped", "kept")
+    assert (late.outcome, kept.outcome) == ("dropped", "finished")
     assert "no time" in late.reason
     worse = replace(found[0], by_example=tuple(x - 1.0 for x in one.by_example))
     assert [c.outcome for c in settled(one, [worse], [True])] == ["dropped"]
     (same,) = settled(one, ensembles(race, [one, replace(one, source="toy:b")]), [True])
-    assert (same.outcome, same.reason) == ("kept", "+0.000 +- 0.000 to fine_tune alone")
+    assert (same.outcome, same.reason) == ("finished", "+0.000 +- 0.000 to fine_tune alone")
 
 
 def test_a_team_is_of_the_first_two_sources_and_nobody_in_it_is_clearly_worse(race):

@@ -57,7 +57,7 @@ class BlindRace(Race):
         if "score" not in trial:
             one = told(candidate, [trial], [], 1)
             return one if one.outcome == "failed" else replace(one, outcome="skipped")
-        score, outcome = trial["score"], "baseline" if candidate.baseline else "kept"
+        score, outcome = trial["score"], "baseline" if candidate.baseline else "finished"
         return replace(
             candidate,
             score=score,

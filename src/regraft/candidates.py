@@ -32,9 +32,9 @@ class Candidate:
     ``score``: cross-validated utility over ``folds`` folds; ``error``: its standard error over examples; ``criterion``:
     cross-validated `Task.criterion`, also ``by_example``; ``expected``: the same, drawn towards what its source and its
     method do elsewhere: this decides. ``first``: the score in the first rung, of short descents. ``seconds``: what all
-    its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``kept`` (reached the last
-    rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``. ``outputs`` (N, K): what it made
-    of the examples of ``by_example`` in full trials. ``members``: the candidates that answer together as this one.
+    its trials took; ``pace``: those of one step in its last rung. ``outcome``: ``waiting``, ``finished`` (reached
+    the last rung), ``dropped``, ``baseline``, ``failed`` or ``skipped``, with the ``reason``. ``outputs`` (N, K): what
+    it made of the examples of ``by_example`` in full trials. ``members``: the candidates that answer together as this.
     """
 
     source: str
@@ -191,24 +191,6 @@ class Entrants:
 
 def _unable(method: type[Method], labels: Labels) -> str:
     return f"it predicts {' or '.join(sorted(method.labels))} only, and the labels are {labels.value}"
-
-
-def drawn_together(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with what is expected of each: halfway between its own criterion and an additive fit.
-
-    The fit adds a source's part and a method's part (two-way analysis of variance). With few labels one cross-validated
-    number is mostly noise; a source that does well with eight methods is not. One source alone changes nothing.
-    Reference: Efron and Morris, Data analysis using Stein's estimator and its generalizations, JASA 1975.
-    """
-    scored = [c for c in candidates if c.score is not None]
-    kinds = [sorted({getattr(c, of) for c in scored}) for of in ("source", "method")]
-    table = np.zeros((len(scored), 1 + len(kinds[0]) + len(kinds[1])))
-    for row, c in enumerate(scored):
-        table[row, [0, 1 + kinds[0].index(c.source), 1 + len(kinds[0]) + kinds[1].index(c.method)]] = 1
-    own = np.array([c.criterion for c in scored])
-    fitted = table @ np.linalg.lstsq(table, own, rcond=None)[0] if scored else own
-    expected = {(c.source, c.method): float((a + b) / 2) for c, a, b in zip(scored, own, fitted, strict=True)}
-    return [replace(c, expected=expected.get((c.source, c.method), 0.0)) for c in candidates]
 
 
 def told(

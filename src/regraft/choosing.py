@@ -12,7 +12,7 @@ from regraft.racing import EPOCHS, Race
 
 def finalists(race: Race, raced: Sequence[Candidate]) -> list[Candidate]:
     """The transfers that may be the finalist, best first: an ensemble that was kept leads."""
-    together = sorted((c for c in raced if c.members and c.outcome == "kept"), key=lambda c: -c.expected)
+    together = sorted((c for c in raced if c.members and c.outcome == "finished"), key=lambda c: -c.expected)
     return [*together, *alone(race, raced)]
 
 
@@ -54,7 +54,7 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
     return (
         f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
         f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
-        f"comes first, then the source with more votes, so {chosen.method} from {chosen.source} was taken."
+        f"comes first, from the source with more votes, so {chosen.method} from {chosen.source} was taken."
     )
 
 
@@ -73,7 +73,7 @@ def say_left_out(
 
 def able(raced: Sequence[Candidate]) -> list[Candidate]:
     """The single transfers that are still in the race, or, where none is, those that did not fail."""
-    kept = [c for c in raced if c.outcome == "kept" and not c.members]
+    kept = [c for c in raced if c.outcome == "finished" and not c.members]
     found = kept or [c for c in raced if c.outcome in ("dropped", "skipped") and not c.members]
     return [c for c in found if not c.baseline]
 

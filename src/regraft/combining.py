@@ -30,7 +30,7 @@ def with_ensembles(race: Race, raced: Sequence[Candidate], affords: Affords) -> 
     afforded = [affords(race, pair, race.plan.steps, race.plan.seeds) for pair in asked]
     settlement = settled(choice, found, race.bench.journal.once("ensembles", lambda: afforded))
     race.decisions += [combined(choice, settlement)] if settlement else []
-    kept = next((one for one in settlement if one.outcome == "kept"), None)
+    kept = next((one for one in settlement if one.outcome == "finished"), None)
     return [*(rival(race, c, kept) if kept and c.outcome == "baseline" else c for c in raced), *settlement]
 
 
@@ -65,11 +65,11 @@ def settled(choice: Candidate, found: Sequence[Candidate], afforded: Sequence[bo
     """
     found_out = list[Candidate]()
     for one, time in zip(found, afforded, strict=True):
-        (lead, error), taken = difference(one, choice), any(c.outcome == "kept" for c in found_out)
+        (lead, error), taken = difference(one, choice), any(c.outcome == "finished" for c in found_out)
         kept = time and not taken and not clearly_better(choice, one)
         reason = f"{lead:+.3f} +- {error:.3f} to {choice.method} alone"
         reason += "" if time else "; the finish has no time for it"
-        found_out.append(replace(one, outcome="kept" if kept else "dropped", reason=reason))
+        found_out.append(replace(one, outcome="finished" if kept else "dropped", reason=reason))
     return found_out
 
 

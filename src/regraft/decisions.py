@@ -63,10 +63,10 @@ def combined(choice: Candidate, told: Sequence[Candidate]) -> Decision:
     rows = []
     for one in told:
         lead, error = difference(one, choice)
-        members = [named(member) for member in one.members]
-        rows.append({**named(one), "members": members, "went_on": one.outcome == "kept", "ahead": lead, "error": error})
-    kept = [one for one in told if one.outcome == "kept"]
-    said = f"{title(kept[0])} answer together" if kept else f"{title(choice)} answers alone"
+        members, kept = [named(member) for member in one.members], one.outcome == "finished"
+        rows.append({**named(one), "members": members, "went_on": kept, "ahead": lead, "error": error})
+    together = [one for one in told if one.outcome == "finished"]
+    said = f"{title(together[0])} answer together" if together else f"{title(choice)} answers alone"
     return {"step": "Ensembles", "said": said, "candidates": rows}
 
 

@@ -13,7 +13,6 @@ from regraft.candidates import (
     Plan,
     clearly_better,
     done,
-    drawn_together,
     hopeless,
     outcome,
     standing,
@@ -25,6 +24,7 @@ from regraft.core.records import PASSED_OVER
 from regraft.course import SHORT, Course, cost, descends, key
 from regraft.data.dataset import Dataset
 from regraft.decisions import cut, sources
+from regraft.expecting import drawn_together, levelled
 from regraft.pacing import Key
 from regraft.ranking import LOUDEST
 
@@ -83,8 +83,8 @@ class Race(Course):
         through, folds = self._through(candidates)
         full = self._trials(through, 1, folds, deadline)
         short |= self._trials(heads, 0, max(folds, self._enough()), deadline)  # those that are there cost nothing
-        first = drawn_together(self._summed([*scratch, *heads, *ahead], short))
-        second = drawn_together(self._summed([*heads, *through], short | full, short))
+        first = self._summed([*scratch, *heads, *ahead], short)
+        second = self._summed([*heads, *through], short | full, short)
         still = [c for c in second if key(c) not in self._ended]
         self.decisions.append(cut("Full descents", still, transfers(second), full.values()))
         results = {key(c): replace(c, outcome="skipped", reason=PASSED_OVER) for c in candidates}
@@ -137,18 +137,18 @@ class Race(Course):
     def _settled(self, candidate: Candidate) -> Candidate:
         """A candidate of the second rung with its outcome: only those that were not ended early are kept."""
         ended = self._ended.get(key(candidate), "")
-        found = outcome(candidate, "dropped" if ended else "kept")
+        found = outcome(candidate, "dropped" if ended else "finished")
         return replace(candidate, outcome=found, reason=candidate.reason or ended)
 
     def tie_broken(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, best first; those that are not clearly behind the best go by what is known beforehand.
 
-        That is fine-tuning before other methods, then the order of their sources. Clearly: by more than `CLEARLY`
-        standard errors of the difference, example by example.
+        That is fine-tuning before other methods, and of several the one whose source has more votes. Clearly: by more
+        than `CLEARLY` standard errors of the difference, example by example.
         """
         ordered = sorted(candidates, key=standing)
         tied = self.ties(ordered)
-        preferred = sorted(tied, key=lambda c: (c.method != LEAD, self.turn[c.source]))
+        preferred = sorted(tied, key=lambda c: (c.method != LEAD, self.turn[c.source] if c.method == LEAD else 0))
         return preferred + [c for c in ordered if c not in tied]
 
     def ties(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -194,19 +194,17 @@ class Race(Course):
         return [c for c in going if key(c) not in self._ended]
 
     def _summed(self, candidates: Sequence[Candidate], trials: Trials, short: Trials | None = None) -> list[Candidate]:
-        """The candidates with what their trials say, over the folds that enough of those that descend have.
+        """The candidates with what their trials say.
 
         ``short``: in the second rung, the trials of the first; who was late stands by these.
         """
-        descents = [c for c in candidates if not c.baseline and descends(c) and key(c) not in self._ended]
-        common = min((len(found) for c in descents if (found := done(trials[key(c)]))), default=len(self.splits))
         results = []
         for c in candidates:
             mine, length = trials[key(c)], int(short is not None and descends(c))
             if short is not None and "late" in mine[0] and key(c) in short:
                 c, mine, length = replace(c, reason=mine[0]["late"]), short[key(c)], 0
-            results.append(told(c, mine, done(mine)[: None if c.baseline else common], length))
-        return results
+            results.append(told(c, mine, done(mine), length))
+        return drawn_together(levelled(results))
 
 
 def leads(candidates: Sequence[Candidate]) -> list[Candidate]:

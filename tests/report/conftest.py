@@ -31,7 +31,7 @@ def candidates(rng: np.random.Generator) -> list[dict[str, Any]]:
     for source, base in (("data:printed_digits", 0.93), ("data:printed_letters", 0.89), ("data:shuffled_digits", 0.85)):
         for rung, method in enumerate(METHODS[: 8 if "printed_d" in source else 4]):
             score = float(base + 0.012 * np.sqrt(rung) + rng.normal(0, 0.01))
-            outcome = "dropped" if score < 0.9 else "kept" if score < 0.955 else "finalist"
+            outcome = "dropped" if score < 0.9 else "finished" if score < 0.955 else "finalist"
             reason = "below the best by more than its error" if outcome == "dropped" else ""
             found.append(
                 {"source": source, "method": method, "score": score, "error": float(rng.uniform(0.008, 0.02)),

@@ -1,5 +1,6 @@
 """The result of a run in a few lines."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def summary(result: dict[str, Any]) -> str:
     rule = result.get("rule")
     seen = f"without labels, by {rule}" if rule else "cross-validated on the labelled target"
     lines += ["", f"  race ({seen})"]
-    for row in sorted(result["candidates"], key=lambda row: row["outcome"] != "finalist")[:_TABLE]:
+    for row in sorted(best_first(result["candidates"]), key=lambda row: row["outcome"] != "finalist")[:_TABLE]:
         score = "     -" if row["score"] is None else f"{row['score']:6.3f}"
         lines.append(
             f"  {score}  {row['method']:<16} {_short(row['source']):<44} {row['outcome']}, {row['seconds']:.1f} s"
@@ -34,6 +35,11 @@ def summary(result: dict[str, Any]) -> str:
     model = weights if weights.exists() else folder / "model.json"  # several networks have a folder each
     lines += ["", f"  model:  {model}", f"  report: {folder / 'report.html'}"]
     return "\n".join([*lines, f"  {readable(result['seconds'])} in all", ""])
+
+
+def best_first(candidates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The candidates of a race by their scores, those without one last."""
+    return sorted(candidates, key=lambda c: (c["score"] is None, -(c["score"] or 0.0)))
 
 
 def _asides(result: dict[str, Any]) -> list[str]:

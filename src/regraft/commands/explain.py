@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from regraft import runs
 from regraft.commands._story import story
+from regraft.commands._summary import best_first
 from regraft.core import catalog
 from regraft.core.config import settings
 from regraft.core.describe import describe
@@ -88,7 +89,7 @@ def _decisions(run: dict[str, Any], decided: list[dict[str, Any]]) -> str:
     how = f"without labels of the target, by the selector {rule}" if rule else "cross-validated on the labelled target"
     lines += ["", f"Race ({how}; this decided):"]
     passed = [c for c in run["candidates"] if c["reason"] == PASSED_OVER]
-    for c in [c for c in run["candidates"] if c not in passed]:
+    for c in best_first(c for c in run["candidates"] if c not in passed):
         error = "" if c["error"] is None else f" +- {c['error']:.3f}"
         score = "not scored" if c["score"] is None else f"{c['score']:.3f}{error}"
         lines.append(f"  {score:<16} {c['method']:<16} {c['source']}: {c['outcome']} {c['reason']}".rstrip())

@@ -74,6 +74,7 @@ class Candidate(Pair):
     seconds: Number = None
     outcome: str = ""
     rung: int | None = None
+    folds: int = 0
 
 
 class Ranked(Record):

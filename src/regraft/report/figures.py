@@ -9,7 +9,7 @@ from regraft.core.gauge import CLASSES, Gauge
 from regraft.report._records import Candidate, Gain, Point, Spread
 from regraft.report._svg import Figure, Scale, line, mark, number, tag, text, ticks
 
-_SHAPES = {"finalist": "diamond", "kept": "circle", "dropped": "square", "failed": "cross"}
+_SHAPES = {"finalist": "diamond", "finished": "circle", "dropped": "square", "failed": "cross"}
 
 
 def ends(spread: Spread) -> tuple[float, float]:
@@ -88,7 +88,7 @@ def candidate(entry: Candidate, scale: Scale, chosen: bool) -> Figure | None:
         return None
     error = entry.error or 0.0
     value = Spread(mean=entry.score, low=entry.score - error, high=entry.score + error)
-    alive = "hollow transfer" if entry.outcome in ("finalist", "kept") else "hollow scratch"
+    alive = "hollow transfer" if entry.outcome in ("finalist", "finished") else "hollow scratch"
     kind = "full transfer" if chosen else alive
     return strip(value, scale, _SHAPES.get(entry.outcome, "circle"), kind)
 

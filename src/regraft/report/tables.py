@@ -147,6 +147,7 @@ def race(folder: Folder) -> Table | None:
     share = not folder.result.rule and all(0 <= (entry.score or 0.0) <= 1 for entry, _ in entries)
     for entry, chosen in entries:
         error = "" if entry.error is None else f"± {100 * entry.error:.1f}" if share else f"± {entry.error:.3f}"
+        error += f", {entry.folds} fold{'s' * (entry.folds > 1)}" if entry.folds else ""
         score = Spread(mean=entry.score or 0.0)
         outcome = "chosen" if chosen else entry.outcome
         rows.append((
@@ -156,7 +157,7 @@ def race(folder: Folder) -> Table | None:
     by = "Cross-validated on the training labels alone, with standard errors"
     if rule := folder.result.rule:
         by = f"Scored without any label of the target, by the selector {rule}"
-    caption = f"{by}. Diamond: finished in full; circle: kept; square: dropped. The filled one was chosen."
+    caption = f"{by}. Diamond: finalist; circle: finished the race; square: dropped. The filled one was chosen."
     caption += " Scores are minus the mean absolute error, in standard deviations." if folder.gauge.lower else ""
     strong = next((place for place, (_, chosen) in enumerate(entries) if chosen), None)
     head = ("Candidate", "", "Score", "Cost", "Outcome")
