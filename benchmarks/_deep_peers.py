@@ -39,7 +39,9 @@ from regraft.training import Descent, Engine, run
 BATCH, RATE, REVERSAL, AVERAGE = 64, 1e-3, 0.1, 0.98
 HIDDEN = DomainAdversary().hidden
 SKADA = ("deep_coral", "dan", "dann", "cdan", "mcc", "deep_jdot", "mdd")
-HOOKS = ("deep_coral", "dan", "dann", "cdan", "mcd", "mcc", "bnm", "afn")
+HOOKS = ("deep_coral", "dan", "jan", "dann", "cdan", "adda", "bsp", "mcd", "mcc", "bnm", "afn")
+LEARNED: dict[str, dict[str, float]] = {"adda": {"share": 1e-3}}
+"""Options: ADDA's first phase learns the source, as all have beforehand."""
 METHODS = tuple(dict.fromkeys((*HOOKS, *SKADA)))
 Answer = Callable[[], np.ndarray]
 
@@ -76,7 +78,7 @@ class Bench:
 
     def descended(self, name: str, start: Model, problem: Problem, steps: int) -> Model:
         """A method of the catalogue from ``start``, with the batches, optimiser and rate of all sides."""
-        method: Any = catalog.find("methods", name)()
+        method: Any = catalog.find("methods", name)(**LEARNED.get(name, {}))
         plain = Descent(
             batch_size=BATCH, rate=RATE, warmup=0.0, schedule="constant", clip=0.0, average=AVERAGE, augment=None
         )
@@ -114,7 +116,7 @@ class Bench:
             i, j = (of[step * BATCH : (step + 1) * BATCH] for of in (ours, theirs))
             hook({"src_imgs": x[i], "src_labels": y[i], "target_imgs": z[j], **domains, **models})
         head = models["C"].models[0] if name == "mcd" else models["C"]
-        return partial(self.answer, nn.Sequential(models["G"], head))
+        return partial(self.answer, nn.Sequential(models.get("T", models["G"]), head))
 
     def _optimisers(self, *models: nn.Module) -> list[torch.optim.Optimizer]:
         return [torch.optim.AdamW(of.parameters(), RATE, weight_decay=0.01, fused=True) for of in models]
@@ -141,6 +143,33 @@ class Bench:
         opts = self._optimisers(models["G"], models["C"])
         # By default it compares probabilities; the paper and Regraft compare the outputs themselves.
         return hooks.AlignerPlusCHook(opts, weighter=weigh(weights=weights), loss_fn=loss, softmax=False)
+
+    def _jan(self, name: str, models: dict[str, nn.Module]) -> Any:
+        hooks, layers, weigh = _parts()
+        loss = layers.MMDLoss(kernel_scales=1 / torch.tensor([0.25, 0.5, 1.0, 2.0, 4.0]), mmd_type="quadratic")
+        joint = hooks.JointAlignerHook(loss_fn=loss, hook=hooks.FeaturesAndLogitsHook())
+        weights = {"joint_confusion_loss": 5.0}  # as for `_dan`
+        opts = self._optimisers(models["G"], models["C"])
+        return hooks.AlignerPlusCHook(opts, weighter=weigh(weights=weights), aligner_hook=joint, softmax=True)
+
+    def _adda(self, name: str, models: dict[str, nn.Module]) -> Any:
+        hooks, _, weigh = _parts()
+        models["T"] = deepcopy(models["G"])
+        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, HIDDEN), nn.Flatten(0))
+        encoder = self._optimisers(models["T"])
+        encoder[0].param_groups[0]["lr"] = catalog.find("methods", name)().factor * RATE
+        judges = self._optimisers(models["D"])
+        # What it takes of torchmetrics has since come to ask which task it is.
+        vars(import_module("pytorch_adapt.layers.sufficient_accuracy"))["accuracy"] = _right
+        return hooks.ADDAHook(d_opts=judges, g_opts=encoder, d_weighter=weigh(), g_weighter=weigh())
+
+    def _bsp(self, name: str, models: dict[str, nn.Module]) -> Any:
+        hooks, _, weigh = _parts()
+        models["D"] = nn.Sequential(discriminator(self.start.backbone.feature_dim, HIDDEN), nn.Flatten(0))
+        opts = self._optimisers(models["G"], models["C"], models["D"])
+        weights = {"bsp_loss": catalog.find("methods", name)().penalty}
+        given = {"weighter": weigh(weights=weights), "post_g": [hooks.BSPHook()]}
+        return hooks.DANNHook(opts, gradient_reversal_weight=REVERSAL, **given)
 
     def _dann(self, name: str, models: dict[str, nn.Module]) -> Any:
         hooks, _, weigh = _parts()
@@ -190,6 +219,11 @@ class Bench:
         both, domain = np.concatenate([self.x, self.z]), np.repeat([1, -2], [len(self.x), len(self.z)])
         net.fit(both, np.concatenate([self.labels, np.full(len(self.z), -1)]), sample_domain=domain)
         return partial(self.answer, net.module_.base_module_)
+
+
+def _right(probabilities: torch.Tensor, domains: torch.Tensor) -> torch.Tensor:
+    """The share of examples whose domain is told."""
+    return ((probabilities > 0.5) == (domains > 0.5)).float().mean()
 
 
 def _mended(judge: Any) -> Any:
