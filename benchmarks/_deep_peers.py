@@ -7,8 +7,9 @@ are not smoothed, which Regraft would do. What Regraft answers with are running 
 have them by default; the others have none. Regraft lets discrepancies grow over half of the phase and reversed
 gradients over all of it (that of MCD to all of it); the others have them from the first step. MCD takes one step here
 and six in pytorch-adapt, whose default repeats the last four times. pytorch-adapt's side draws its batches from tensors
-in memory, which costs nothing; skada's has the loader that comes with it, and its own discriminator, mended. Its DAN
-has widths of its own, on features only, its CDAN no softmax in the map, its MDD a second head that ends in a softmax.
+in memory, which costs nothing; skada's has the loader that comes with it. Discriminators are the same on all sides.
+skada's DAN has widths of its own, on features only, its CDAN no softmax in the map, its MDD a second head that ends in
+a softmax. ADDA of pytorch-adapt begins where all do, so the first phase of ours, which learns the source, has one step.
 """
 
 from collections.abc import Callable
@@ -209,8 +210,8 @@ class Bench:
         made: dict[str, Callable[[], Any]] = {
             "deep_coral": lambda: deep_skada.DeepCoral(network, **options),
             "dan": lambda: deep_skada.DAN(network, **options),
-            "dann": lambda: deep_skada.DANN(network, domain_classifier=_mended(judge(width)), **options),
-            "cdan": lambda: deep_skada.CDAN(network, domain_classifier=_mended(judge(width * classes)), **options),
+            "dann": lambda: deep_skada.DANN(network, domain_classifier=_alike(judge, width), **options),
+            "cdan": lambda: deep_skada.CDAN(network, domain_classifier=_alike(judge, width * classes), **options),
             "mcc": lambda: deep_skada.MCC(network, T=2.5, **options),
             "deep_jdot": lambda: deep_skada.DeepJDOT(network, reg_dist=0.01, **options),
             "mdd": lambda: deep_skada.MDD(network, disc_classifier=judge(width, classes), **options),
@@ -226,13 +227,14 @@ def _right(probabilities: torch.Tensor, domains: torch.Tensor) -> torch.Tensor:
     return ((probabilities > 0.5) == (domains > 0.5)).float().mean()
 
 
-def _mended(judge: Any) -> Any:
-    """Skada's classifier of domains with a sigmoid at its end.
+def _alike(judge: Callable[[int], Any], inputs: int) -> Any:
+    """Skada's classifier of domains with the layers that all sides have, and a sigmoid at its end.
 
-    As it comes that is a softmax of one number: 1 for every example, without a gradient to anything.
+    As it comes it ends in a softmax of one number: 1 for every example, without a gradient to anything.
     """
-    judge.classifier[-1] = nn.Sigmoid()
-    return judge
+    found = judge(inputs)
+    found.classifier = nn.Sequential(*discriminator(inputs, HIDDEN), nn.Sigmoid())
+    return found
 
 
 class _Named(nn.Module):
