@@ -154,7 +154,7 @@ def race(folder: Folder) -> Table | None:
             Cell(entry.method, short(entry.source)), Cell("", plot=figures.candidate(entry, scale, chosen)),
             Cell(value(score, share), error), Cell(seconds(entry.seconds)), Cell(outcome, entry.reason),
         ))  # fmt: skip
-    by = "Cross-validated on the training labels alone, with standard errors"
+    by = "Cross-validated on the training labels alone, with standard errors; two are compared on the folds of both"
     if rule := folder.result.rule:
         by = f"Scored without any label of the target, by the selector {rule}"
     caption = f"{by}. Diamond: finalist; circle: finished the race; square: dropped. The filled one was chosen."
