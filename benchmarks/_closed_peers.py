@@ -145,7 +145,8 @@ def closed(pair: Pair) -> dict[str, Contest]:
         "optimal_transport, classes": (
             {**plan, "plan": "classes"},
             {
-                "skada": ("ClassRegularizerOTMappingAdapter", {"reg_e": 0.05, "reg_cl": 1.0}),
+                # It has no norm for its costs: both strengths are scaled by their median instead.
+                "skada": ("ClassRegularizerOTMappingAdapter", {"reg_e": 0.05 / gamma, "reg_cl": 1 / gamma}),
                 "POT": ("SinkhornLpl1Transport", {**smooth, "reg_cl": 1.0}),
             },
         ),

@@ -56,6 +56,8 @@ from threadpoolctl import threadpool_limits
 from regraft.core import allocator
 
 LIBRARIES = ("skada", "adapt", "POT", "pytorch-adapt")
+ENOUGH = 3
+"""Draws from which on differences of accuracy are told from noise."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def compared(ours: list[Any], theirs: list[Any], repeats: int, shared: bool) -> 
     right = np.mean([of.right.mean() for of in theirs])
     noise = f" ± {100 * by_draw.std(ddof=1):.1f}" if len(each) > 1 else ""
     cell = f"{right:.3f} ({100 * by_draw.mean():+.1f}{noise}), {other:.2f} s, {other / mine:.1f}"
-    return cell, bool(by_draw.mean() < -2 * uncertain(each, shared)), other < mine
+    return cell, len(each) >= ENOUGH and bool(by_draw.mean() < -2 * uncertain(each, shared)), other < mine
 
 
 def shown(name: str, found: Found, repeats: int, shared: bool) -> dict[str, list[str]]:
@@ -165,7 +167,9 @@ def shown(name: str, found: Found, repeats: int, shared: bool) -> dict[str, list
     if not any(library in sides for sides in found.values() for library in LIBRARIES):
         print("nothing was compared: no other library that has these methods is installed", flush=True)
         return {"less_accurate": [], "slower": []}
-    print(f"less accurate by more than two standard errors: {', '.join(less) or 'nowhere'}")
+    few = max(len(sides["ours"]) for sides in found.values()) < ENOUGH * repeats
+    said = f"not to be told from fewer than {ENOUGH} draws" if few else ", ".join(less) or "nowhere"
+    print(f"less accurate by more than two standard errors: {said}")
     print(f"slower: {', '.join(slow) or 'nowhere'}", flush=True)
     return {"less_accurate": less, "slower": slow}
 

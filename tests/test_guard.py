@@ -203,6 +203,7 @@ def test_mistakes_are_named():
         (lambda: guard.judge(good, bad), "finite"),
         (lambda: guard.judge(good[:, :0], good[:, :0]), "shape"),
         (lambda: guard.judge(good[None], good[None]), "shape"),
+        (lambda: guard.judge([[1, 1], [1]], good), "as many examples for each seed"),
         (lambda: guard.judge(good, good, ["a"]), "groups"),
         (lambda: guard.judge(good, good, level=95), "level"),
         (lambda: guard.judge(good, good, margin=-1), "margin"),

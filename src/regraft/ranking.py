@@ -18,8 +18,8 @@ from regraft.scores._base import Evidence
 from regraft.scores._probe import along
 from regraft.sources import Source
 
-VOTING = ("knn", "linear_probe", "logme", "sfda", "leep", "nce")
-"""Scores that vote on the combined rank. The last two need what the source itself predicts: they vote if all do."""
+VOTING = ("knn", "linear_probe", "logme", "gbc", "leep")
+"""Scores that vote on the combined rank. The last needs what the source itself predicts: it votes if all sources do."""
 LOUDEST = 3.0
 """Most that one score can say for or against a source, in its own standard errors."""
 KEPT = 0.8

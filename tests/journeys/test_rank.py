@@ -114,9 +114,9 @@ def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path, count,
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_a_ranking_fits_the_terminal(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    scores = {n: {"value": -0.5, "low": -0.6, "high": -0.4} for n in ("knn", "linear_probe", "logme", "sfda")}
+    scores = {n: {"value": -0.5, "low": -0.6, "high": -0.4} for n in ("knn", "linear_probe", "logme", "gbc")}
     row = {"low": 1.0, "high": 2.0, "tied": True, "scores": scores, "parameters": 2223872, "milliseconds": 12.3}
-    row |= {"missing": ["leep", "nce"]}
+    row |= {"missing": ["leep"]}
     names = [f"torchvision:mobilenet_v2@weights/{n}.safetensors" for n in "ab"]
     ranking = [{**row, "source": name, "rank": place} for place, name in enumerate(names, 1)]
     cost = {"seconds": 3.0, "rungs": [], "full_seconds": 3.0}

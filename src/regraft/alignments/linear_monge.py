@@ -25,13 +25,13 @@ class LinearMonge(Alignment):
     """
 
     shrinkage: Annotated[float, Field(gt=0)] = 1e-3
-    """What is added to each variance, as a share of the mean variance of both domains."""
+    """What is added to each variance, as a share of the mean variance of its domain."""
 
     def align(self, source: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray) -> Aligned:
         """See `Alignment.align`."""
         both = np.stack([covariance(x, 0.0) for x in (source, target)])
-        level = np.trace(both, axis1=1, axis2=2).mean() / both.shape[1]
-        ours, theirs = both + (self.shrinkage * level or 1.0) * np.eye(both.shape[1])
+        level = self.shrinkage * np.trace(both, axis1=1, axis2=2) / both.shape[1]
+        ours, theirs = both + np.where(level > 0, level, 1.0)[:, None, None] * np.eye(both.shape[1])
         lower = np.linalg.cholesky(ours)
         inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
         weight = inverse.T @ power(lower.T @ theirs @ lower, 0.5) @ inverse

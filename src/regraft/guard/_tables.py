@@ -68,7 +68,10 @@ def values_of(utility: Utility) -> np.ndarray:
     Raises:
         UserError: it has another shape, or a value is not finite.
     """
-    values = np.asarray(utility.utility if isinstance(utility, Evaluation) else utility, dtype=float)
+    try:
+        values = np.asarray(utility.utility if isinstance(utility, Evaluation) else utility, dtype=float)
+    except (ValueError, TypeError) as error:  # a text, or rows of unlike length
+        raise UserError("utility must be a table of numbers, with as many examples for each seed") from error
     values = values[None] if values.ndim == 1 else values
     if values.ndim != 2 or values.size == 0:
         raise UserError(f"utility must have the shape (seeds, examples), got {values.shape}")
