@@ -16,10 +16,11 @@ from regraft.heads._layers import Affine
 
 @settings
 class Coral(Alignment):
-    """Whiten the source and colour it with the covariance of the target: the second moments become the same.
+    """Whiten the source and colour it with the covariance of the target: the second moments become alike.
 
-    The means become the same too; the paper centres both domains beforehand. Covariances get ``shrinkage`` times the
-    identity, the paper's choice of one for features of unit variance.
+    The means become the same; the paper centres both domains beforehand. Covariances get ``shrinkage`` times the
+    identity: the paper's one is for features of unit variance. Of much smaller ones, such as embeddings of length one,
+    it leaves little but the means to align: scale features first, as the method ``coral`` does, or give None.
     Reference: Sun, Feng and Saenko, Return of frustratingly easy domain adaptation, AAAI 2016, algorithm 1.
     """
 
