@@ -116,6 +116,15 @@ def test_unasked_the_usual_methods_descend_from_the_first_source_only(race):
     assert not any(one == ("toy:c", "fine_tune") for one in full)
 
 
+@pytest.mark.parametrize(("votes", "first"), [({}, "toy:a"), ({"toy:a": 0.1, "toy:b": 1.2}, "toy:b")])
+def test_between_sources_alike_the_ranking_has_its_say(race, votes, first):
+    """Heads see no difference between the two; what the ranking found of each adds to the votes."""
+    running, candidates = race((), ("toy:a", "toy:b"))
+    running.entrants = replace(running.entrants, votes=votes)
+    running.run(candidates, 1e9)
+    assert min(running.turn, key=running.turn.get) == first
+
+
 def test_of_many_baselines_two_go_on_after_the_first_fold(race):
     running, candidates = race()
     more = [Candidate(f"scratch:{name}", "scratch") for name in "abc"]

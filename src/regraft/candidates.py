@@ -123,7 +123,7 @@ class Entrants:
     """What may race: sources, unlabelled target examples by source, methods (none: those ``raced``), baselines.
 
     ``labels``: those of the target; ``select``: compares candidates where none may be read, else empty; ``together``:
-    whether several may answer as one.
+    whether several may answer as one; ``votes``: what the ranking says for or against sources, in standard errors.
     """
 
     sources: Sequence[Source]
@@ -133,14 +133,15 @@ class Entrants:
     labels: Labels = Labels.CLASSES
     select: str = ""
     together: bool = False
+    votes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def blind(self) -> bool:
         """Whether no label of the target may be read."""
         return bool(self.select)
 
-    def line_up(self) -> tuple[list[Candidate], list[dict[str, str]]]:
-        """The candidates and why each other pair is out.
+    def line_up(self, late: Sequence[dict[str, str]] = ()) -> tuple[list[Candidate], list[dict[str, str]]]:
+        """The candidates and why each other pair is out, those that are ``late`` first.
 
         When time runs out, the last ones are not tried: within a source, what needs no descent comes first, then
         fine-tuning, the field's habit, then the rest by cost. Without labels SHOT comes before all.
@@ -152,7 +153,7 @@ class Entrants:
         chosen = [n for n in self.methods or usual if n not in BASELINES and catalog.find("methods", n).labels]
         cost = {name: catalog.find("methods", name).cost for name in chosen}
         chosen.sort(key=lambda n: (self.blind and n != "shot", cost[n] > 0, n != "fine_tune", cost[n]))
-        ready, out = [], []
+        ready, out = [], list(late)
         for source in self.sources:
             for name in chosen:
                 reason = self._unfit(name, source)

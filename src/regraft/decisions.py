@@ -27,10 +27,10 @@ def cut(step: str, went_on: Sequence[Candidate], scored: Sequence[Candidate], tr
 
 
 def sources(votes: Mapping[str, float], order: Sequence[str], trials: Sequence[dict[str, Any]]) -> Decision:
-    """In which order sources went on, by the ``votes`` of heads on their features and of short descents."""
+    """In which order sources went on, by the ``votes`` of the ranking, of heads on features and of short descents."""
     seconds = sum(trial.get("seconds", 0.0) for trial in trials)
     said = ", then ".join(f"{uri} ({votes[uri]:+.1f})" for uri in order[:3]) + (", ..." if len(order) > 3 else "")
-    said = f"{said}: votes in standard errors of heads and of short descents; this took {seconds:.1f} s"
+    said = f"{said}: votes in standard errors of the ranking, of heads and of short descents; this took {seconds:.1f} s"
     return {"step": "Sources", "said": said, "seconds": seconds, "votes": {uri: votes[uri] for uri in order}}
 
 

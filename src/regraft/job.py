@@ -91,9 +91,9 @@ class Job:
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
         select = self.wanted.select if self.data.blind else ""
         together = self.wanted.ensemble == "yes" or (self.wanted.ensemble == "auto" and not methods)
-        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together and not select)
-        candidates, unfit = entrants.line_up()
-        left_out = [*late, *unfit]
+        votes = {row["source"]: row["vote"] for row in ranking}
+        entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together and not select, votes)
+        candidates, left_out = entrants.line_up(late)
         say_left_out(self.bench.reporter, methods, candidates, left_out)
         place = dict.fromkeys((s.uri for s in sources), 1) | {row["source"]: row["rank"] for row in ranking}
         candidates.sort(key=lambda c: place[c.source])

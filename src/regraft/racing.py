@@ -101,8 +101,8 @@ class Race(Course):
         return min(len(seen), int(np.searchsorted(seen, SEEN)) + 1)
 
     def _put_in_order(self, heads: Sequence[Candidate], leads: Sequence[Candidate], short: Trials) -> None:
-        """Order the sources by the votes of what was found of each."""
-        votes = dict.fromkeys(self.place, 0.0)
+        """Order the sources by the votes of the ranking and of what was found of each."""
+        votes = {uri: self.entrants.votes.get(uri, 0.0) for uri in self.place}
         for each in (heads, leads):
             scored = [c for c in (told(c, short[key(c)], done(short[key(c)]), 0) for c in each) if c.score is not None]
             for source, vote in voted(scored).items():

@@ -115,7 +115,7 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
 
     Returns:
         For each source: ``source``; ``rank`` (1 is best); ``low``, ``high``; ``tied`` (its interval meets the best's);
-        ``scores``, each with ``value``, ``low`` and ``high``.
+        ``vote``, the mean of its votes; ``scores``, each with ``value``, ``low`` and ``high``.
     """
     sources, count = list(found), len(labels)
     whole, draws = np.stack([m.whole for m in found.values()]), np.stack([m.draws for m in found.values()], axis=1)
@@ -123,7 +123,8 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
     wider = (KEPT / (1 - KEPT)) ** 0.5  # delete-d jackknife: subsamples share most examples, so they differ too little
     errors = draws.std(0) * wider
     error = np.maximum(errors.mean(0), 1e-9)
-    ranks = rankdata(-_combined(whole, error, voting), method="ordinal").astype(int)
+    votes = _combined(whole, error, voting)
+    ranks = rankdata(-votes, method="ordinal").astype(int)
     spread = whole + wider * (draws - draws.mean(0))
     resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in spread])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
@@ -136,7 +137,7 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
         tied = bool(low[s] <= high[best])
         ends = min(float(low[s]), float(ranks[s])), max(float(high[s]), float(ranks[s]))
         where = {"rank": int(ranks[s]), "low": ends[0], "high": ends[1], "tied": tied}
-        rows.append({"source": sources[s], **where, "scores": told})
+        rows.append({"source": sources[s], **where, "vote": round(float(votes[s]), 4), "scores": told})
     return rows
 
 
