@@ -91,7 +91,7 @@ class Job:
         methods, labels = tuple(self.wanted.methods), self.data.train.labelling
         select = self.wanted.select if self.data.blind else ""
         together = self.wanted.ensemble == "yes" or (self.wanted.ensemble == "auto" and not methods)
-        votes = {row["source"]: row["vote"] for row in ranking}
+        votes = {row["source"]: row.get("vote", 0.0) for row in ranking}
         entrants = Entrants(sources, self.unlabeled, methods, baselines, labels, select, together and not select, votes)
         candidates, left_out = entrants.line_up(late)
         say_left_out(self.bench.reporter, methods, candidates, left_out)
