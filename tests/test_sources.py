@@ -92,3 +92,21 @@ def test_what_cannot_be_stated_is_refused_in_a_sentence(stated, message, tmp_pat
     uri = f"torchvision:inception_v3@{tmp_path / 'w.pth'}?{stated}"
     with pytest.raises(UserError, match=message):
         open_source(uri, read(tmp_path / "x.npz"), Opening(), bench)
+
+
+def test_a_size_that_is_not_usual_leaves_the_rest_to_be_measured(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(opening, "best_input", lambda options, *_: seen.extend(options) or 0)
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\ndef net():\n"
+        "    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooled, nn.Linear(4, 2))\n"
+    )
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), *[torch.nn.Identity()] * 3, torch.nn.Linear(4, 2))
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    np.savez(tmp_path / "x.npz", x=np.zeros((4, 20, 20, 3), np.uint8), y=[0, 1, 0, 1])
+    journal = Journal(tmp_path / "run")
+    bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(), False, 0, None)
+    uri = f"torch:{tmp_path / 'net.py'}:net@{tmp_path / 'w.pth'}?size=40"
+    open_source(uri, read(tmp_path / "x.npz"), Opening(), bench)
+    assert {(one.size, one.normalise) for one in seen} == {(40, "imagenet"), (40, "half"), (40, "unit")}

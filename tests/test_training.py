@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +155,24 @@ def test_dropout_goes_on_bitwise(toy, same, tmp_path):
     problem = toy.problem(task=replace(toy.problem().task, head=Mlp(width=16)))
     whole = training.run(problem.source_model, tune(steps=6), problem)
     assert same(interrupted(problem, tune(steps=6), tmp_path / "c", (0, 4)), whole)
+
+
+@pytest.mark.parametrize(("cost", "saved"), [(0.0, [6, 12, 18, 24]), (0.31, [6, 13, 20, 27]), (3.0, [6])])
+def test_saving_takes_a_twentieth_of_the_time_at_most(cost, saved, toy, monkeypatch, tmp_path):
+    """A step takes a second, and five lie between savings; after one of 3 seconds come 60 without."""
+    now, found = [0.0], []
+
+    def step(progress):
+        now[0] += 1.0
+
+    def save(live, path):
+        found.append(live.step)
+        now[0] += cost
+
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(training._Live, "_save", save)
+    training.run(toy.trained, tune(steps=30), toy.problem(), Engine(log=step, checkpoint=tmp_path / "c"))
+    assert found == saved
 
 
 def test_a_finished_run_starts_again_to_the_same_end(toy, same, tmp_path):

@@ -15,9 +15,8 @@ def levelled(candidates: Sequence[Candidate]) -> list[Candidate]:
     were is told by transfers from the same source that were seen on all, or, without any, by all such transfers.
     Baselines stay as they are: they are compared with each other alone, on folds of their own.
     """
-    scored = transfers(candidates)
-    many = max((len(c.by_example) for c in scored), default=0)
-    whole = [c for c in scored if len(c.by_example) == many]
+    many = max((len(c.by_example) for c in transfers(candidates)), default=0)
+    whole = [c for c in transfers(candidates) if len(c.by_example) == many]
 
     def shift(candidate: Candidate) -> float:
         seen = len(candidate.by_example)
@@ -25,7 +24,7 @@ def levelled(candidates: Sequence[Candidate]) -> list[Candidate]:
         alike = alike or [np.array(c.by_example) for c in whole]
         return float(np.mean([each.mean() - each[:seen].mean() for each in alike]))
 
-    return [replace(c, criterion=c.criterion + shift(c)) if c in scored else c for c in candidates]
+    return [c if c.score is None or c.baseline else replace(c, criterion=c.criterion + shift(c)) for c in candidates]
 
 
 def drawn_together(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -269,11 +269,11 @@ def _of_library(uri: str, train: Examples, bench: Bench | None) -> Opened:
 
 
 def _agreeing(backbone: Backbone, stated: Mapping[str, Any]) -> list[Backbone]:
-    """The conventions that a backbone's inputs may follow, of those that agree with what was ``stated`` of them."""
+    """The conventions that a backbone's inputs may follow, each with what was ``stated`` of them."""
     if "size" in stated:
         backbone.build(pretrained=False)  # or says that it takes no such pictures
-    every = backbone.conventions()
-    return [o for o in every if all(getattr(o, what) == one for what, one in stated.items())] or [backbone]
+    every: tuple[Any, ...] = backbone.conventions()
+    return list(dict.fromkeys(replace(one, **stated) for one in every))
 
 
 def _same_kind(uri: str, kind: str, train: Examples) -> None:

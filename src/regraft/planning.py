@@ -69,10 +69,10 @@ def too_slow(
     for source in sources:
         step, look = source.cost
         needs[source.uri] = (SCANT[-1] * min(32, train) * step if descent else train * look) + 1.3 * holdout * look
-    reason = "learning and judging take {:.0f} s at the least, and the budget has {:.0f} s left"
     late = [uri for uri in needs if needs[uri] > max(left, min(needs.values()))]
-    told = {uri: reason.format(needs[uri], max(0.0, left)) for uri in late}
-    return [{"source": uri, "method": EVERY, "reason": why} for uri, why in told.items()]
+    has = f"and the budget has {max(0.0, left):.0f} s left"
+    reason = {uri: f"learning and judging take {needs[uri]:.0f} s at the least, {has}" for uri in late}
+    return [{"source": uri, "method": EVERY, "reason": reason[uri]} for uri in late]
 
 
 def plan(costs: Costs, left: float, seeds: int, folds: int = 3) -> Plan:

@@ -23,6 +23,7 @@ from regraft.core.errors import CandidateError, UserError
 from regraft.edits.freeze import Freeze
 from regraft.edits.lora import Lora
 from regraft.model import Model, blocks, untracked
+from regraft.readers._base import read
 
 needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'keras'")
 DESCRIBED = Path(__file__).parent / "files" / "small_keras.json"
@@ -161,6 +162,15 @@ def test_new_weights_follow_torchs_seed(saved):
         found.append(saved.build(pretrained=False).state_dict()["stages.0.layers.0.0_kernel"])
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
+
+
+@needs_keras
+def test_another_size_than_the_models_own_is_refused(saved, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((4, 20, 20, 3), np.uint8), y=[0, 1, 0, 1])
+    examples = read(tmp_path / "x.npz")
+    assert saved.suited(examples).preprocess.size == 16
+    with pytest.raises(UserError, match=r"small\.keras takes pictures of 16 pixels, not 20; leave size out"):
+        replace(saved, size=20).suited(examples)
 
 
 @needs_keras

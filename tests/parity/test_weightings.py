@@ -107,6 +107,19 @@ def test_kernel_mean_matching_solves_its_program(bound, slack):
     assert found == pytest.approx(slow.x, abs=1e-2)
 
 
+@pytest.mark.parametrize("far", [0.0, 1e3])
+def test_kernel_mean_matching_in_single_precision_is_that_in_double(far, monkeypatch):
+    """700 examples are above what is solved in double precision; how far both lie from zero is of no account."""
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(700, 4)) + far, rng.normal(0.5, size=(300, 4)) + far
+    found = Kmm().estimate(source, target, None)
+    monkeypatch.setattr("regraft.weightings.kmm._FEW", 1000)
+    monkeypatch.setattr("regraft.weightings.kmm._SINGLE", 0.0)
+    double = Kmm().estimate(source, target, None)
+    assert (found != double).any()  # so single precision was there
+    assert found == pytest.approx(double, abs=1e-3 * double.max())
+
+
 def test_parts_of_a_large_source_are_each_matched_as_a_whole_one_would_be():
     rng = np.random.default_rng(0)
     source, target = rng.normal(size=(90, 2)), rng.normal(0.5, size=(60, 2))

@@ -88,9 +88,11 @@ class Filed(Backbone):
             return self._listening(examples) if self.listens() else self._hearing(examples)
         sized = replace(self, size=self.size or USUAL[-1])  # its kind does not depend on the size
         super(Filed, sized).suited(examples)
-        bound = self.sizes(USUAL[-1])
-        if self.size and len(bound) == 1 and bound[0] != self.size:
-            raise UserError(f"{self.arch} takes pictures of {bound[0]} pixels, not {self.size}; leave size out")
+        if self.size:
+            bound = self.sizes(USUAL[-1])
+            if len(bound) == 1 and bound[0] != self.size:
+                raise UserError(f"{self.arch} takes pictures of {bound[0]} pixels, not {self.size}; leave size out")
+            return self
         return replace(self, size=self.sizes(worth(native_size(examples.items)))[-1])
 
     @property
