@@ -228,3 +228,5 @@ def test_numbers_that_mean_nothing_are_refused_where_they_are_given(kind, name):
 def test_an_option_of_a_part_is_named_with_it():
     with pytest.raises(UserError, match=r"no option of methods/jda named 'components'; write alignment\.components"):
         entry("methods", "jda?components=20")
+    with pytest.raises(UserError, match=r"named 'componets'; did you mean 'alignment\.components'\?"):
+        entry("methods", "jda?componets=20")

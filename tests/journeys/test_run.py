@@ -122,7 +122,7 @@ def test_report_explain_and_list(shell, finished):
     assert explained.returncode == 0, explained.stderr
     assert "Race" in explained.stdout
     assert "logistic" in explained.stdout
-    entry = shell.json("explain", "l2_sp")["entries"][0]
+    entry = shell.json("explain", "l2_sp?weight=0.1")["entries"][0]
     assert entry["catalogue"] == "methods"
     assert entry["options"]
     assert {"scratch", "l2_sp", "deep_coral"} <= set(shell.json("list", "methods", fresh=True)["entries"])

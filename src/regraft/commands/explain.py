@@ -46,7 +46,7 @@ def main(options: Explain, reporter: Reporter) -> dict[str, Any]:
         decided = Path(options.name) / runs.DECISIONS
         told = json.loads(decided.read_text(encoding="utf-8")) if decided.is_file() else []  # older runs have none
         return {"run": runs.result_of(Path(options.name)), "decisions": told}
-    kind, _, name = options.name.rpartition("/")
+    kind, _, name = options.name.partition("?")[0].rpartition("/")
     if kind and kind not in catalog.KINDS:
         raise UserError(f"there is no run {options.name} and no catalogue {kind!r}; see 'regraft list' for catalogues")
     found = [(k, p) for k in ([kind] if kind else catalog.KINDS) for n, p in catalog.files(k).items() if n == name]

@@ -97,10 +97,12 @@ def build(cls: type[T], options: Mapping[str, Any], where: str = "") -> T:
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
     for name in options:
         if name not in known:
-            inner = [f"{f.name}.{name}" for f in fields(cls) if name in getattr(f.default, "__dataclass_fields__", ())]  # type: ignore[arg-type]
-            if inner:
-                raise UserError(f"no option of {where or cls.__name__} named {name!r}; write {' or '.join(inner)}")
-            raise unknown(f"option of {where or cls.__name__}", name, known)
+            parts = {f.name: f.default for f in fields(cls) if is_dataclass(f.default)}  # type: ignore[arg-type]
+            nested = [f"{outer}.{inner.name}" for outer, part in parts.items() for inner in fields(part)]
+            meant = [path for path in nested if path.endswith(f".{name}")]
+            if meant:
+                raise UserError(f"no option of {where or cls.__name__} named {name!r}; write {' or '.join(meant)}")
+            raise unknown(f"option of {where or cls.__name__}", name, [*known, *nested])
     try:
         return TypeAdapter(cls).validate_python(dict(options))
     except ValidationError as error:
