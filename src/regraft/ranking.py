@@ -5,21 +5,31 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.stats import rankdata
 
 from regraft.bench import Bench
 from regraft.core import catalog
 from regraft.core.errors import UserError
+from regraft.core.labels import Labels
 from regraft.core.records import Interval
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
+from regraft.data.examples import Examples
+from regraft.edits.new_head import said
 from regraft.features import Memory, features
+from regraft.model import Model
 from regraft.scores._base import Evidence
 from regraft.scores._probe import along
 from regraft.sources import Source
+from regraft.tasks._choice import task_for
 
-VOTING = ("knn", "linear_probe", "logme", "gbc", "leep")
-"""Scores that vote on the combined rank. The last needs what the source itself predicts: it votes if all sources do."""
+FEATURES = ("knn", "linear_probe", "logme", "gbc", "leep")
+"""Scores of features, whose mean is one vote. The last needs what the source predicts: it counts if all sources do."""
+HEAD = "zero_shot"
+"""The score of what the source's head says as it is: the other vote. Wrong names do not spoil features."""
+VOTING = (*FEATURES, HEAD)
+"""Scores that make the combined rank."""
 LOUDEST = 3.0
 """Most that one score can say for or against a source, in its own standard errors."""
 KEPT = 0.8
@@ -47,9 +57,7 @@ def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> 
     ``own``: also of its own labelled data, if there are any, at most `BESIDE` examples, which costs a pass over them.
     """
     backbone, memory = source.model.backbone, Memory(source.inference, bench.cache)
-    x = features(backbone, train, source.backbone.preprocess, memory)
-    parameters = sum(p.numel() for p in backbone.parameters())
-    known = Evidence(x, train.labels, source.predictions(x), parameters, knows=source.knows)
+    known = seen(source.model, features(backbone, train, source.backbone.preprocess, memory), train.examples)
     if source.domain is None or not own:
         return known
     data = source.domain.train
@@ -58,20 +66,23 @@ def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> 
     return replace(known, source_features=z, source_labels=some.labels)
 
 
-def rank(evidence: Mapping[str, Evidence], seed: int = 0, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """Sources from the most to the least promising; see `placed`. The order of the examples does not matter.
+def seen(model: Model, x: np.ndarray, examples: Examples) -> Evidence:
+    """What features ``x`` (N, D) of labelled ``examples``, and the head of ``model`` as it is, say before training."""
+    task, parameters = task_for(examples), sum(p.numel() for p in model.backbone.parameters())
+    outputs, own = said(model, task, examples.classes, x), None
+    if model.task is not None and model.task.labels is Labels.CLASSES:
+        with torch.no_grad():
+            own = model.head.cpu()(torch.from_numpy(np.array(x))).softmax(1).numpy()
+    assert examples.labels is not None
+    recognised = np.zeros(len(x)) if outputs is None else task.beyond_chance(outputs, examples.labels)
+    return Evidence(x, examples.labels, own, parameters, recognised=recognised)
 
-    Scores see features, and wrong names do not spoil these: among sources that tie with the first, those whose heads
-    know the target as they are go first.
-    """
+
+def rank(evidence: Mapping[str, Evidence], seed: int = 0, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
+    """Sources from the most to the least promising; see `placed`. The order of the examples does not matter."""
     known = _ordered(evidence)
     found = {uri: measured(one, VOTING, seed, resamples) for uri, one in known.items()}
-    rows = placed(found, VOTING, next(iter(known.values())).labels)
-    rows.sort(key=lambda row: not (row["tied"] and known[row["source"]].knows))
-    return [
-        {**row, "rank": n, "low": min(row["low"], n), "high": max(row["high"], n), "knows": known[row["source"]].knows}
-        for n, row in enumerate(rows, 1)
-    ]
+    return placed(found, VOTING, next(iter(known.values())).labels)
 
 
 def told(evidence: Mapping[str, Evidence], seed: int = 0) -> list[dict[str, Any]]:
@@ -109,13 +120,14 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
     Intervals of scores (90%) stay where the score can be; at its end they are those of `Interval.within`.
 
     Each score votes with its distance from the median source, in standard errors, at most three: a score that cannot
-    tell the sources apart says little. The standard errors and the intervals of the ranks (5% to 95%) come from
-    subsamples of four fifths of the labelled examples. Errors are those of the delete-d
-    jackknife (Shao and Wu, A general theory for jackknife variance estimation, Annals of Statistics 1989).
+    tell the sources apart says little. The mean vote of the scores of features and that of `HEAD` are added. Standard
+    errors and the intervals of the ranks (5% to 95%) come from subsamples of four fifths of the labelled examples; they
+    are those of the delete-d jackknife (Shao and Wu, A general theory for jackknife variance estimation, Annals of
+    Statistics 1989).
 
     Returns:
         For each source: ``source``; ``rank`` (1 is best); ``low``, ``high``; ``tied`` (its interval meets the best's);
-        ``vote``, the mean of its votes; ``scores``, each with ``value``, ``low`` and ``high``.
+        ``vote``, the sum of its two votes; ``scores``, each with ``value``, ``low`` and ``high``.
     """
     sources, count = list(found), len(labels)
     whole, draws = np.stack([m.whole for m in found.values()]), np.stack([m.draws for m in found.values()], axis=1)
@@ -123,10 +135,11 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
     wider = (KEPT / (1 - KEPT)) ** 0.5  # delete-d jackknife: subsamples share most examples, so they differ too little
     errors = draws.std(0) * wider
     error = np.maximum(errors.mean(0), 1e-9)
-    votes = _combined(whole, error, voting)
+    head = np.array([name == HEAD for name in names])
+    votes = _combined(whole, error, voting, head)
     ranks = rankdata(-votes, method="ordinal").astype(int)
     spread = whole + wider * (draws - draws.mean(0))
-    resampled = np.stack([rankdata(-_combined(draw, error, voting)) for draw in spread])
+    resampled = np.stack([rankdata(-_combined(draw, error, voting, head)) for draw in spread])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
     if _drawn(count) == count:  # no subsample, nothing is sure
         low, high = np.ones(len(sources)), np.full(len(sources), float(len(sources)))
@@ -152,8 +165,10 @@ def _ordered(evidence: Mapping[str, Evidence]) -> dict[str, Evidence]:
 def _taken(evidence: Evidence, rows: np.ndarray) -> Evidence:
     """The evidence of some of the labelled examples."""
     said = None if evidence.source_probabilities is None else evidence.source_probabilities[rows]
-    labels = np.asarray(evidence.labels)[rows]
-    return replace(evidence, features=np.asarray(evidence.features)[rows], labels=labels, source_probabilities=said)
+    labels, right = np.asarray(evidence.labels)[rows], evidence.recognised
+    right = None if right is None else right[rows]
+    some = {"features": np.asarray(evidence.features)[rows], "source_probabilities": said, "recognised": right}
+    return replace(evidence, labels=labels, **some)
 
 
 def _drawn(count: int) -> int:
@@ -172,12 +187,11 @@ def _scores(evidence: Evidence, names: Sequence[str]) -> np.ndarray:
     return found
 
 
-def _combined(scores: np.ndarray, error: np.ndarray, voting: np.ndarray) -> np.ndarray:
-    """Mean vote (S,) for each source."""
-    if not voting.any():
-        return np.zeros(len(scores))
-    votes = (scores - np.median(scores, axis=0)) / error
-    return np.asarray(votes[:, voting].clip(-LOUDEST, LOUDEST).mean(1))
+def _combined(scores: np.ndarray, error: np.ndarray, voting: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """What each source is voted (S,): the mean of the scores that are ``voting`` of features, and of the ``head``."""
+    votes = ((scores - np.median(scores, axis=0)) / error).clip(-LOUDEST, LOUDEST)
+    parts = [votes[:, some].mean(1) for some in (voting & ~head, voting & head) if some.any()]
+    return np.sum(parts, axis=0) if parts else np.zeros(len(scores))
 
 
 def _interval(name: str, labels: np.ndarray, value: float, error: float) -> dict[str, float]:

@@ -16,16 +16,16 @@ from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data.examples import Examples
 from regraft.features import forward
+from regraft.model import Model
 from regraft.opening import Opening, opened
-from regraft.ranking import Measured, measured, placed
+from regraft.ranking import Measured, measured, placed, seen
 from regraft.readers._domains import single
 from regraft.runs import Journal
-from regraft.scores._base import Evidence
 
 FIRST = 64
 """Labelled examples of the first rung, and four of each class at least; each further rung has twice as many."""
-QUICK = ("knn", "logme", "leep", "nce")
-"""Scores that vote in screening: they cost milliseconds. The last two vote where all sources name classes."""
+QUICK = ("knn", "logme", "leep", "nce", "zero_shot")
+"""Scores that vote in screening: they cost milliseconds. `leep` and `nce` vote where all sources name classes."""
 FAILS = (UserError, CandidateError, OSError, RuntimeError, ValueError, TypeError, ImportError, AttributeError)
 """What ends one source, not the ranking: files and code of others may fail in any of these ways."""
 _RESAMPLES = 5
@@ -101,13 +101,14 @@ class Screening:
 
     def _trial(self, uri: str, before: int, count: int) -> dict[str, Any]:
         begun = time.monotonic()
-        x = self._features(uri, before, count)
-        scores = measured(Evidence(x, self._labels(count)), QUICK, self.bench.seed, _RESAMPLES)
+        model, x = self._features(uri, before, count)
+        known = seen(model, x, self.train.take(np.arange(count)))
+        scores = measured(known, QUICK, self.bench.seed, _RESAMPLES)
         seconds = time.monotonic() - begun
         return {"whole": scores.whole.tolist(), "draws": scores.draws.tolist(), "seconds": seconds}
 
-    def _features(self, uri: str, before: int, count: int) -> np.ndarray:
-        """Features (count, D): those of the rung before are remembered."""
+    def _features(self, uri: str, before: int, count: int) -> tuple[Model, np.ndarray]:
+        """The network, and its features (count, D): those of the rung before are remembered."""
         bench = replace(self.bench, journal=self._journal(uri))
         trains = any(one in self.opening.read for one in single([uri]))  # what is trained here suits all examples
         few = self.train if trains else self.train.take(np.arange(self.first))
@@ -120,7 +121,7 @@ class Screening:
         x = np.concatenate([known, x]) if start else x
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, x, allow_pickle=False)
-        return np.asarray(x)
+        return model, np.asarray(x)
 
     def _labels(self, count: int) -> np.ndarray:
         assert self.train.labels is not None

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,7 +13,6 @@ from regraft import artifacts
 from regraft.backbones._base import Backbone
 from regraft.bench import Bench
 from regraft.core.errors import UserError, unknown
-from regraft.core.labels import Labels
 from regraft.core.seeding import derive
 from regraft.data.columns import UNSHARED
 from regraft.data.dataset import Dataset, Domain
@@ -38,7 +36,6 @@ class Source:
 
     ``domain``: its labelled data, None if there are none. ``frozen_norm``: see `Problem`. ``understood``: what was
     found out about it, for the report. ``training``, ``inference``: the runtimes; ``cost``: seconds an example of each.
-    ``knows``: whether its head, as it is, gives the labels that have the names of its own.
     """
 
     uri: str
@@ -50,7 +47,6 @@ class Source:
     training: Runtime
     inference: Runtime
     cost: tuple[float, float]
-    knows: bool = False
 
     @property
     def learns(self) -> bool:
@@ -64,14 +60,6 @@ class Source:
         return Problem(
             task_for(train.examples), target, self.backbone, seed, self.model, self.domain, self.frozen_norm, memory
         )
-
-    def predictions(self, features: np.ndarray) -> np.ndarray | None:
-        """Probabilities (N, Z) of the source's own classes, from its features (N, D); None if it has no such head."""
-        if self.model.task is None or self.model.task.labels is not Labels.CLASSES:
-            return None
-        with torch.no_grad():
-            outputs = self.model.head.cpu()(torch.from_numpy(np.array(features)))
-        return np.asarray(outputs.softmax(1).numpy())
 
 
 def check(uri: str) -> None:
@@ -147,7 +135,7 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     model.eval()
     target = Domain("target", dataset)
     known = Problem(task_for(train), target, backbone, bench.seed, memory=Memory(inference, bench.cache))
-    heads, knows = bench.journal.once(f"{name}-names", lambda: reused(model, known))
+    heads = bench.journal.once(f"{name}-names", lambda: reused(model, known))
     found = {**found, "shared classes": heads} if heads else found
     if model.backbone.carried is not None:
         found = {**found, "weights": model.backbone.carried.sentence}
@@ -158,4 +146,4 @@ def _finished(source: Opened, uri: str, train: Examples, bench: Bench) -> Source
     if frozen is not None:
         kept = "keeps its stored statistics: those of a batch make the features worse"
         found = {**found, "batch normalisation": kept if frozen else "works on the statistics of a batch too"}
-    return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast), knows)
+    return Source(uri, backbone, model, domain, model.frozen_norm, found, training, inference, (slow, fast))

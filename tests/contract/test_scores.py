@@ -12,6 +12,8 @@ from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.ranking import VOTING, rank
 from regraft.scores._base import Evidence, Score
+from regraft.tasks.multilabel import Multilabel
+from regraft.tasks.regression import Regression
 
 NAMES = catalog.names("scores")
 SAFE = [n for n in NAMES if catalog.find("scores", n).noise_safe]
@@ -34,7 +36,8 @@ def draw(shape: tuple[int, int], seed: int = 0, gap: float = 4.0, classes: int =
     features = generator.standard_normal(shape) + means[labels]
     own = np.arange(30) % classes  # labelled data of the source, of the same classes
     theirs = generator.standard_normal((30, shape[1])) + means[own]
-    return Evidence(features, labels, odds / odds.sum(1, keepdims=True), 10_000, theirs, own)
+    recognised = (odds[:, :classes].argmax(1) == labels) - 1 / classes
+    return Evidence(features, labels, odds / odds.sum(1, keepdims=True), 10_000, theirs, own, recognised)
 
 
 def numbered(shape: tuple[int, int], seed: int = 0, signal: float = 1.0) -> Evidence:
@@ -42,7 +45,9 @@ def numbered(shape: tuple[int, int], seed: int = 0, signal: float = 1.0) -> Evid
     rng = np.random.default_rng(seed)
     x, z = rng.standard_normal(shape), rng.standard_normal((40, shape[1]))
     y, own = (signal * 3 * (v[:, 0] + v[:, 1]) + rng.standard_normal(len(v)) for v in (x, z))
-    return Evidence(x, y, source_features=z, source_labels=own)
+    task = Regression(mean=float(y.mean()), deviation=float(y.std()))
+    recognised = task.beyond_chance(np.stack([x[:, 0] + x[:, 1]], 1), y)
+    return Evidence(x, y, source_features=z, source_labels=own, recognised=recognised)
 
 
 def labelled(shape: tuple[int, int], seed: int = 0, gap: float = 4.0) -> Evidence:
@@ -52,7 +57,9 @@ def labelled(shape: tuple[int, int], seed: int = 0, gap: float = 4.0) -> Evidenc
     labels[:2] = labels[-2:] = [[1, 0, 1], [0, 1, 0]]
     x = rng.standard_normal((shape[0] + 40, shape[1]))
     x[:, :3] += gap * (2 * labels - 1)
-    return Evidence(x[:-40], labels[:-40], source_features=x[-40:], source_labels=labels[-40:])
+    recognised = Multilabel(classes=("a", "b", "c")).beyond_chance(x[:-40, :3], labels[:-40])
+    own = {"source_features": x[-40:], "source_labels": labels[-40:]}
+    return Evidence(x[:-40], labels[:-40], recognised=recognised, **own)
 
 
 NUMBERS = [n for n in NAMES if Labels.NUMBERS in catalog.find("scores", n).labels]
@@ -83,7 +90,7 @@ def test_the_order_of_the_examples_does_not_matter(name, drawn, shape):
     score, evidence = make(name), drawn(shape, 0, 2.0)
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(shape[0])
-        rows = {n: getattr(evidence, n) for n in ("features", "labels", "source_probabilities")}
+        rows = {n: getattr(evidence, n) for n in ("features", "labels", "source_probabilities", "recognised")}
         moved = replace(evidence, **{n: values[order] for n, values in rows.items() if values is not None})
         assert score(moved) == pytest.approx(score(evidence), abs=2e-4)
 
@@ -164,23 +171,25 @@ def test_the_ranking_puts_no_noise_above_informative_features(shape, count):
 def test_the_order_of_the_examples_does_not_change_the_ranking_by_a_bit():
     sources = {str(gap): replace(draw((30, 12), 0, gap), labels=draw((30, 12), 0).labels) for gap in (0.0, 2.0, 4.0)}
     order = np.random.default_rng(0).permutation(30)
-    rows = ("features", "labels", "source_probabilities")
+    rows = ("features", "labels", "source_probabilities", "recognised")
     moved = {uri: replace(e, **{n: getattr(e, n)[order] for n in rows}) for uri, e in sources.items()}
     assert rank(moved, resamples=3) == rank(sources, resamples=3)
 
 
-def test_among_sources_that_tie_the_one_whose_head_knows_the_target_goes_first():
-    """Equal features tie; a head that knows is no match for clearly better features."""
+def test_of_equal_features_those_whose_head_knows_the_target_rank_first():
+    """Scores of features cannot tell right names from wrong ones; and a head is as good as none where it guesses."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 3
     good, noise = np.eye(3)[labels] * 4 + rng.normal(size=(60, 3)), rng.normal(size=(60, 3))
-    sources = {"wrong": Evidence(good, labels), "right": Evidence(good.copy(), labels, knows=True)}
-    rows = rank(sources | {"poor": Evidence(noise, labels, knows=True)}, resamples=5)
-    assert [row["source"] for row in rows] == ["right", "wrong", "poor"]
-    assert [row["rank"] for row in rows] == [1, 2, 3]
-    assert [row["knows"] for row in rows] == [True, False, True]
+    heads = {"wrong": -1 / 3, "none": 0.0, "right": (rng.random(60) < 0.8) - 1 / 3}
+    sources = {uri: Evidence(good.copy(), labels, recognised=np.zeros(60) + head) for uri, head in heads.items()}
+    rows = rank(sources | {"poor": Evidence(noise, labels, recognised=np.zeros(60))}, resamples=5)
+    assert [row["source"] for row in rows] == ["right", "none", "wrong", "poor"]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert not rows[1]["tied"]
     assert all(row["low"] <= row["rank"] <= row["high"] for row in rows)
-    assert rank({uri: replace(one, knows=False) for uri, one in sources.items()}, resamples=5)[0]["source"] == "wrong"
+    blind = {uri: replace(one, recognised=None) for uri, one in sources.items()}
+    assert all(row["tied"] for row in rank(blind, resamples=5))
 
 
 @pytest.mark.parametrize("name", SAFE)

@@ -110,6 +110,17 @@ def test_what_a_source_knows_is_seen_in_the_order_of_the_examples():
     assert not TASK.knows(np.full(targets.shape, -np.inf), targets)
 
 
+def test_what_a_source_says_of_label_sets_counts_by_pairs_of_labels():
+    """Against every pair counted: one label that the example has, one that it has not, both named; ties count 0."""
+    rng = np.random.default_rng(0)
+    said, held = rng.integers(0, 4, (50, 4)).astype(float), (rng.random((50, 4)) < 0.5).astype(int)
+    said[:, 1] = -np.inf
+    for row, found in enumerate(TASK.beyond_chance(said, held)):
+        named = [0, 2, 3]
+        pairs = [np.sign(said[row, i] - said[row, j]) for i in named for j in named if held[row, i] > held[row, j]]
+        assert found == pytest.approx(np.mean(pairs) if pairs else 0.0)
+
+
 def test_a_record_of_label_sets_is_judged_with_groups():
     found, targets = drawn()
     record = Evaluation(found[None], TASK.utility(found, targets)[None], targets, tuple(map(str, range(80))))

@@ -246,7 +246,6 @@ def show(result: dict[str, Any]) -> str:
         lines = [line for row in rows for line in _paragraph(row, width)]
     tied = [row["source"] for row in rows[1:] if row["tied"]]
     notes = [f"not surely behind the first: {', '.join(tied)}"] if tied else []
-    notes += [f"{row['source']}: knows these labels as it is: first among ties" for row in rows if row.get("knows")]
     voted = {row["source"]: [n for n in row["missing"] if n in VOTING] for row in rows}
     notes += [f"{uri}: no {', '.join(missing)}" for uri, missing in voted.items() if missing]
     notes += [_layer(row) for row in rows if "layers" in row]

@@ -1,6 +1,7 @@
 """A head for the target's classes."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from regraft.data.names import shared
 from regraft.edits._base import Edit
 from regraft.features import features
 from regraft.model import Model, Problem
+from regraft.tasks._base import Task
 from regraft.tasks.regression import Regression
 
 _WIDE = 512
@@ -40,66 +42,79 @@ class NewHead(Edit):
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
-        old, pairs = model.head, shared(problem.target.train.classes, model.classes)
-        reuse = self.reuse or (self.reuse is None and _works(model, pairs, problem))
+        kept = _kept(model, problem.task, problem.target.train.classes) if self.reuse is not False else None
+        reuse = kept is not None and (self.reuse or _works(model, problem))
         model.head = problem.task.build_head(model.backbone.feature_dim)
-        before, model.task = model.task, problem.task
-        model.classes = problem.target.train.classes
-        if isinstance(before, Regression) and isinstance(problem.task, Regression) and self.reuse is not False:
-            _carry(model, old, (before, problem.task), problem, bool(self.reuse))
-        if reuse and pairs and isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear):
+        model.task, model.classes = problem.task, problem.target.train.classes
+        if reuse and kept is not None and isinstance(model.head, nn.Linear):
             with torch.no_grad():
-                model.head.weight[list(pairs)] = old.weight[list(pairs.values())]
-                model.head.bias[list(pairs)] = old.bias[list(pairs.values())]
+                model.head.weight[kept.places] = kept.weight
+                model.head.bias[kept.places] = kept.bias
         elif self.hurried and model.batch_norms and not isinstance(problem.task, Regression):
             model.head_tempo = max(1.0, _WIDE / model.backbone.feature_dim)
         return model
 
 
-def reused(model: Model, problem: Problem) -> tuple[str, bool]:
-    """What `NewHead` does, by default, with the head of a source ``model``, in words, and whether that keeps any of it.
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a source's head for some labels of the target: ``places``, ``weight`` (P, D) and ``bias`` (P,)."""
 
-    No words where the two name no class in common.
+    places: list[int]
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+
+def said(model: Model, task: Task, classes: Sequence[str], x: np.ndarray) -> np.ndarray | None:
+    """Outputs (N, K) of a source's head, as it is, for features ``x`` (N, D) and the labels of the target's ``task``.
+
+    Minus infinity for what has no namesake among its own; None if it says nothing of these labels.
     """
+    kept = _kept(model, task, classes)
+    if kept is None:
+        return None
+    outputs = np.full((len(x), len(classes) or 1), -np.inf)
+    outputs[:, kept.places] = (torch.from_numpy(np.array(x)) @ kept.weight.T + kept.bias).numpy()
+    return outputs
+
+
+def reused(model: Model, problem: Problem) -> str:
+    """What `NewHead` does, by default, with the head of a source ``model``: in words, none if no class is shared."""
     classes = problem.target.train.classes
-    pairs = shared(classes, model.classes)
-    if not pairs or not isinstance(model.head, nn.Linear):
-        return "", False
-    names = ", ".join(classes[place] for place in list(pairs)[:_NAMED])
-    names += f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    of = f"{len(pairs)} of {len(classes)} {problem.target.train.examples.labelling.many}"
+    kept = None if isinstance(problem.task, Regression) else _kept(model, problem.task, classes)
+    if kept is None:
+        return ""
+    names, many = ", ".join(classes[place] for place in kept.places[:_NAMED]), len(kept.places)
+    names += f" and {many - _NAMED} more" if many > _NAMED else ""
+    of = f"{many} of {len(classes)} {problem.target.train.examples.labelling.many}"
     if not problem.labelled:
-        return f"{of} have the name of one of the source's: {names}", False
-    if _works(model, pairs, problem):
-        return f"{of} start from the source's head, which knows them as it is: {names}", True
-    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}", False
+        return f"{of} have the name of one of the source's: {names}"
+    if _works(model, problem):
+        return f"{of} start from the source's head, which knows them as it is: {names}"
+    return f"{of} have the name of one of the source's, whose head is of no use for them: {names}"
 
 
-def _carry(model: Model, old: nn.Module, tasks: tuple[Regression, Regression], problem: Problem, always: bool) -> None:
-    """Set the new layer to the old one in the units of the new task, if it is of use there."""
-    of, to = tasks
-    if not (isinstance(old, nn.Linear) and isinstance(model.head, nn.Linear)):
-        return
-    weight = old.weight.detach().cpu() * (of.deviation / to.deviation)
-    bias = (old.bias.detach().cpu() * of.deviation + of.mean - to.mean) / to.deviation
-    train = problem.target.train
-    x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
-    if always or to.knows((x @ weight.T + bias).numpy(), train.labels):
-        with torch.no_grad():
-            model.head.weight.copy_(weight)
-            model.head.bias.copy_(bias)
+def _kept(model: Model, task: Task, classes: Sequence[str]) -> _Rows | None:
+    """What of the head of ``model`` may be kept for a ``task`` on ``classes``; None for nothing.
 
-
-def _works(model: Model, pairs: Mapping[int, int], problem: Problem) -> bool:
-    """Whether the source's rows, as they are, say clearly more than chance of the labelled target.
-
-    ``pairs``: rows of the source's classes, by those of the target.
+    The rows of classes with the same names; of numbers the layer, in the units of the new task.
     """
-    train, head = problem.target.train, model.head
-    if not problem.labelled or not pairs or not isinstance(head, nn.Linear):
+    of, old = model.task, model.head
+    if not isinstance(old, nn.Linear):
+        return None
+    weight, bias = old.weight.detach().cpu(), old.bias.detach().cpu()
+    if isinstance(of, Regression) and isinstance(task, Regression):
+        weight = weight * (of.deviation / task.deviation)
+        return _Rows([0], weight, (bias * of.deviation + of.mean - task.mean) / task.deviation)
+    pairs = shared(classes, model.classes)
+    rows = list(pairs.values())
+    return _Rows(list(pairs), weight[rows], bias[rows]) if pairs else None
+
+
+def _works(model: Model, problem: Problem) -> bool:
+    """Whether the source's head, as it is, says clearly more than chance of the labelled target."""
+    train = problem.target.train
+    if not problem.labelled:
         return False
-    x = torch.from_numpy(np.array(features(model.backbone, train, problem.backbone.preprocess, problem.memory)))
-    outputs = np.full((len(train), len(train.classes)), -np.inf)
-    with torch.no_grad():
-        outputs[:, list(pairs)] = head(x.to(head.weight.device))[:, list(pairs.values())].cpu().numpy()
-    return problem.task.knows(outputs, train.labels)
+    x = features(model.backbone, train, problem.backbone.preprocess, problem.memory)
+    outputs = said(model, problem.task, train.classes, x)
+    return outputs is not None and problem.task.knows(outputs, train.labels)

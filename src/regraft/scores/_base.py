@@ -26,7 +26,8 @@ class Evidence:
     ``source_probabilities`` (N, Z): the source's own predictions, rows sum to 1; None where it has no classes.
     ``parameters``: how many weights the source has, or None. ``source_features`` (M, D): of the same backbone on
     labelled data that the source brings, with ``source_labels`` (M,) or (M, Z'); None where it is a model only.
-    ``knows``: whether the source's head, as it is, gives the labels that have the names of its own (`Task.knows`).
+    ``recognised`` (N,): how much better than chance the source's head, as it is, is at labels that have the names of
+    its own, see `Task.beyond_chance`; all 0 where none has; None where that was not looked at.
     """
 
     features: np.ndarray
@@ -35,7 +36,7 @@ class Evidence:
     parameters: int | None = None
     source_features: np.ndarray | None = None
     source_labels: np.ndarray | None = None
-    knows: bool = False
+    recognised: np.ndarray | None = None
 
 
 class Score(ABC):
@@ -137,6 +138,9 @@ def _checked(evidence: Evidence, needs: frozenset[str], name: str) -> Evidence:
         probabilities = _matrix(probabilities, "source_probabilities", len(labels))
         _check_probabilities(probabilities)
     checked = replace(evidence, features=features, labels=labels, source_probabilities=probabilities)
+    if "recognised" in needs:
+        column = _matrix(np.reshape(np.asarray(evidence.recognised), (-1, 1)), "recognised", len(labels))
+        checked = replace(checked, recognised=column[:, 0])
     return _of_source(checked) if "source_labels" in needs else checked
 
 

@@ -91,6 +91,14 @@ class Task(ABC):
         """Whether (N,) two predictions (N, K) say the same to a user."""
 
     @abstractmethod
+    def beyond_chance(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """How much better than chance outputs (N, K) of a head that was trained elsewhere are, as they are: (N,).
+
+        In [-1, 1], 0 for chance. Minus infinity stands for what that head cannot say; an example that it has no name
+        for counts 0.
+        """
+
+    @abstractmethod
     def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether outputs (N, K) of a head that was trained elsewhere are clearly better than chance, as they are.
 

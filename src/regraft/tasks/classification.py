@@ -64,17 +64,20 @@ class Classification(Task):
         """Whether the likeliest classes are the same."""
         return np.asarray(one.argmax(1) == other.argmax(1))
 
+    def beyond_chance(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Whether the highest output is right, less the probability that a guess is."""
+        named = np.isfinite(outputs).all(0)
+        right = outputs.argmax(1) == targets
+        return np.where(named[targets], right - 1 / max(1, named.sum()), 0.0)
+
     def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether the highest output is right twice as often as chance, on examples of classes that the head can name.
 
         Of few classes: half way from chance to certainty. One alone proves nothing.
         """
         named = np.isfinite(outputs).all(0)
-        count, these = int(named.sum()), named[targets]
-        if not these.any():
-            return False
-        right = (outputs[these].argmax(1) == targets[these]).mean()
-        return bool(right > min(2 / count, (1 + 1 / count) / 2))
+        chance, these = 1 / max(1, named.sum()), named[targets]
+        return bool(these.any() and self.beyond_chance(outputs, targets)[these].mean() > min(chance, (1 - chance) / 2))
 
     def answer(self, prediction: np.ndarray) -> Answer:
         """See `Task.answer`."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 from scipy.special import log_expit, logit
+from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -66,6 +67,15 @@ class Multilabel(Task):
     def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Whether the same labels are given."""
         return np.asarray(((one > THRESHOLD) == (other > THRESHOLD)).all(1))
+
+    def beyond_chance(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Pairs of a label that the example has and one that it has not: the share in order less that out of order."""
+        named = np.isfinite(outputs).all(0)
+        place, held = rankdata(outputs[:, named], axis=1), targets[:, named].astype(bool)
+        have = held.sum(1)
+        pairs = have * (held.shape[1] - have)
+        above = (place * held).sum(1) - have * (have + 1) / 2  # of these pairs; ties count a half
+        return np.where(pairs > 0, 2 * above / np.maximum(pairs, 1) - 1, 0.0)
 
     def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether each label's score orders examples with it before those without, on average over labels."""

@@ -66,6 +66,11 @@ class Regression(Task):
         """Whether numbers (N, 1) differ by less than a hundredth of a standard deviation."""
         return np.asarray(np.abs(one - other)[:, 0] < 0.01 * self.deviation)
 
+    def beyond_chance(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """How much less squared error the standardised ``outputs`` have than the mean, as a share of the larger one."""
+        own, mean = (outputs[:, 0] - self.encode(targets)) ** 2, self.encode(targets) ** 2
+        return np.asarray(((mean - own) / np.maximum(np.maximum(mean, own), 1e-12)).clip(-1, 1))
+
     def knows(self, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether the standardised numbers ``outputs`` predict better than the mean does."""
         return float(((outputs[:, 0] - self.encode(targets)) ** 2).mean()) < _USEFUL
