@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -109,6 +110,19 @@ def test_many_sources_are_screened_and_the_best_are_kept(shell, tmp_path, count,
     assert list(tmp_path.rglob("features.npy")) == []
     other = shell("rank", *given, "--out", "ranked")
     assert (other.returncode, "regraft rank --resume ranked" in other.stderr) == (2, True)
+
+
+def test_screening_asks_the_heads_of_sources(shell):
+    """Features are the same for right and for wrong names."""
+    rng = np.random.default_rng(0)
+    centres = 2 * rng.normal(size=(4, 12))
+    for name, each, moved in (("target", 4, 0), ("wrong", 40, 1), ("right", 40, 0), ("other", 40, 2)):
+        y = np.repeat(np.arange(4), each)
+        x = centres[y] + rng.normal(size=(len(y), 12))
+        np.savez(shell.here / f"{name}.npz", x=x.astype("float32"), y=(y + moved) % 4)
+    (shell.here / "all.txt").write_text("data:wrong.npz\ndata:right.npz\ndata:other.npz", encoding="utf-8")
+    found = shell.json("rank", "--target", "target.npz", "--sources", "all.txt", "--keep", 1, "--precision", "fp32")
+    assert [row["source"] for row in found["ranking"]] == ["data:right.npz"]
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
