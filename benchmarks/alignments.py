@@ -33,6 +33,7 @@ STRENGTHS = (0.01, 0.1, 1.0)
 THEIRS, DRAWS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0), 5
 BROAD: Mapping[str, Any] = {"components": 100, "penalty": 0.1}
 PLAIN: Mapping[str, Any] = {"centre": False}
+COUNTED: Mapping[str, Any] = {**PLAIN, "marginal": None}
 OBJECTS = {"C": "caltech10", "A": "amazon", "W": "webcam", "D": "dslr"}
 PAIRS = ("CA", "CW", "CD", "AC", "AW", "AD", "WC", "WA", "WD", "DC", "DA", "DW")
 
@@ -103,7 +104,8 @@ ROWS = {
         Row("MEDA", "meda", "largest", "length"),
         Row("TCA not centred, 1-NN", {"name": "tca", **BROAD, **PLAIN}, NEAREST, "length", "56.3, 51.2"),
         Row("TJM not centred, 1-NN", {"name": "tjm", **BROAD, **PLAIN}, NEAREST, "length", "63.3, 52.3"),
-        Row("JDA not centred, 1-NN", {"name": "jda", **BROAD, **PLAIN}, NEAREST, "length", "67.3, 59.7"),
+        Row("JDA not centred, 1-NN", {"name": "jda", **BROAD, **PLAIN}, NEAREST, "length"),
+        Row("JDA as its authors' code, 1-NN", {"name": "jda", **BROAD, **COUNTED}, NEAREST, "length", "67.3, 59.7"),
         Row("GFK not centred, 1-NN", {"name": "gfk", **PLAIN}, NEAREST, "length", "61.2, 46.5"),
         Row("MEDA not centred", {"name": "meda", **PLAIN}, "largest", "length", "89.5, 72.1"),
     ),

@@ -28,20 +28,21 @@ _DENSE = 400
 class Space:
     """Rows Psi (N, P) of all examples, the cost (P,) of a component's coefficients, and the way of new examples there.
 
-    Either ``back`` (D, P) takes features there, or the kernel with the ``marks`` (P, D). ``ours`` (P,): which
-    coefficients belong to examples of the source.
+    ``origin`` (P,): where components are zero. Either ``back`` (D, P) takes features there, or the kernel with the
+    ``marks`` (P, D). ``ours`` (P,): which coefficients belong to examples of the source.
     """
 
     rows: np.ndarray
     cost: np.ndarray
     ours: np.ndarray
+    origin: np.ndarray
     back: np.ndarray | None = None
     marks: np.ndarray | None = None
     gamma: float | None = None
 
     def layer(self, weight: np.ndarray) -> nn.Module:
         """Features (B, D) to the components of which ``weight`` (P, E) has the coefficients."""
-        bias = -self.rows.mean(0) @ weight
+        bias = -self.origin @ weight
         if self.back is not None:
             return Affine({"weight": self.back @ weight, "bias": bias})
         values = {"landmarks": self.marks, "weight": weight, "bias": bias}
@@ -68,7 +69,7 @@ class Components(Alignment):
     penalty: Annotated[float, Field(gt=0)] = 1.0
     """Weight of a component's cost against the disagreement of the domains."""
     centre: bool = True
-    """Centre each domain by itself first; the papers standardise both."""
+    """Centre each domain by itself first, and components; the papers standardise both, the authors of JDA neither."""
     unit: bool = True
     """Divide each example by its length, before and after, as the authors of JDA do."""
     relative: bool = True
@@ -104,7 +105,8 @@ class Components(Alignment):
             power = 1 if self.kernel == "primal" else 2  # the cost of K w is |w|^2 where K = X X'
             rows = left * singular**power
             count = rows.shape[1]
-            return Space(rows, np.ones(count), np.zeros(count, bool), back=right.T * singular ** (power - 1))
+            back = right.T * singular ** (power - 1)
+            return Space(rows, np.ones(count), np.zeros(count, bool), self._origin(rows), back=back)
         where = np.arange(len(x))
         if len(x) > self.landmarks:
             half = self.landmarks // 2
@@ -114,7 +116,10 @@ class Components(Alignment):
         rows = x @ marks.T if gamma is None else gaussian(x, marks, gamma)
         # The same function costs n / L times as much when L of n examples share its coefficients.
         cost = np.full(len(where), len(where) / len(x))
-        return Space(rows, cost, where < split, marks=marks, gamma=gamma)
+        return Space(rows, cost, where < split, self._origin(rows), marks=marks, gamma=gamma)
+
+    def _origin(self, rows: np.ndarray) -> np.ndarray:
+        return rows.mean(0) if self.centre else np.zeros(rows.shape[1])
 
     def least(self, scatter: np.ndarray, differences: np.ndarray, norm: float, cost: np.ndarray) -> np.ndarray:
         """Coefficients (P, E): most ``scatter`` (P, P) for least squared ``differences`` (C, P) and ``cost`` (P,).
@@ -149,17 +154,16 @@ def leading(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     return values[order], vectors[:, order]
 
 
-def contrasts(labels: np.ndarray, guess: np.ndarray, balance: float | None = None) -> np.ndarray:
+def contrasts(labels: np.ndarray, guess: np.ndarray, marginal: float = 1.0, conditional: float = 1.0) -> np.ndarray:
     """Rows e (1 + C, N): differences of the domains' means, of all examples and then class by class.
 
     ``labels`` (n) and ``guess`` (m): classes, below zero where there is none; a class counts where both domains have
-    it. ``balance``: weights 1 - balance and balance of the marginal and of the conditional part; None: one each.
+    it. ``marginal``, ``conditional``: weights of the two parts.
     Reference: Long et al., Transfer feature learning with joint distribution adaptation, ICCV 2013, eqs. 3 and 6.
     """
     both = np.concatenate([labels, guess])
     side = np.repeat([1.0, -1.0], [len(labels), len(guess)])
     shared = [c for c in np.unique(labels) if c >= 0 and (guess == c).any()]
-    marginal, conditional = (1.0, 1.0) if balance is None else (1 - balance, balance)
     rows = [np.sqrt(marginal) * side / np.where(side > 0, len(labels), len(guess))]
     for c in shared:
         counts = np.where(side > 0, (labels == c).sum(), (guess == c).sum())

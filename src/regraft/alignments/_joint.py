@@ -1,12 +1,13 @@
 """Transfer components found in rounds, each with pseudo-labels from the round before."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from regraft.alignments._base import Aligned
-from regraft.alignments._components import Components, contrasts, frobenius, unit
+from regraft.alignments._components import Components, frobenius, unit
 from regraft.core.config import Choice, settings
 from regraft.heads._base import ClassicalHead
 from regraft.heads._kernels import places
@@ -39,7 +40,7 @@ class Joint(Components):
         for _ in range(self.rounds):
             rows = self.disagreements(z, labels, guess)
             weight = self.least(scatter, rows @ space.rows, frobenius(rows), space.cost)
-            z = centred @ weight
+            z = (space.rows - space.origin) @ weight
             z = through(unit(z.shape[1]), z) if self.unit else z
             found = pseudo_labels(self.head, z, labels, target_labels)
             if (found == guess).all():
@@ -47,9 +48,9 @@ class Joint(Components):
             guess = found
         return self.finished(before, space, weight)
 
+    @abstractmethod
     def disagreements(self, z: np.ndarray | None, labels: np.ndarray, guess: np.ndarray) -> np.ndarray:
         """Rows e (C, N) of differences that should vanish; ``z`` (N, E): components of the round before, if any."""
-        return contrasts(labels, guess)
 
 
 def pseudo_labels(head: ClassicalHead, z: np.ndarray, labels: np.ndarray, known: np.ndarray) -> np.ndarray:

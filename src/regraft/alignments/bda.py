@@ -30,4 +30,4 @@ class Bda(Joint):
         found = self.balance
         if found is None:
             found = balance(z[: len(labels)], labels, z[len(labels) :], guess)
-        return contrasts(labels, guess, found)
+        return contrasts(labels, guess, 1 - found, found)

@@ -81,7 +81,8 @@ class Meda(Alignment):
     def _round(self, factor: tuple, aim: np.ndarray, rows: np.ndarray, data: tuple) -> np.ndarray:
         """Coefficients (P, C) under the pseudo-labels; the differences of means, few, are an update of low rank."""
         z, labels, guess = data
-        among = contrasts(labels, guess, balance(z[: len(labels)], labels, z[len(labels) :], guess))
+        found = balance(z[: len(labels)], labels, z[len(labels) :], guess)
+        among = contrasts(labels, guess, 1 - found, found)
         steps = np.sqrt(self.agreement / max(frobenius(among), 1e-300)) * (among @ rows)
         solved = cho_solve(factor, np.hstack([aim, steps.T]))
         plain, along = solved[:, : aim.shape[1]], solved[:, aim.shape[1] :]
