@@ -119,7 +119,7 @@ def placed(found: Mapping[str, Measured], names: Sequence[str], labels: np.ndarr
 
     Intervals of scores (90%) stay where the score can be; at its end they are those of `Interval.within`.
 
-    Each score votes with its distance from the mean of all sources, in standard errors, at most three: a score that cannot
+    Each score votes with its distance from the mean of all sources, in standard errors, at most three: one that cannot
     tell the sources apart says little. The mean vote of the scores of features and that of `HEAD` are added. Standard
     errors and the intervals of the ranks (5% to 95%) come from subsamples of four fifths of the labelled examples; they
     are those of the delete-d jackknife (Shao and Wu, A general theory for jackknife variance estimation, Annals of

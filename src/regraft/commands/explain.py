@@ -114,7 +114,7 @@ def _ranking(rows: list[dict[str, Any]]) -> list[str]:
     """The lines on the ranking, if there was one."""
     ranks = [f"rank {r['low']:.0f} to {r['high']:.0f}{', tied' * _ties(r)}" for r in rows]
     places = [f"  {r['rank']}. {r['source']} ({said})" for r, said in zip(rows, ranks, strict=True)]
-    return ["", "Ranking before the race (it ordered the work, and had a vote):", *places] if rows else []
+    return ["", "Ranking before the race (it ordered the work, and voted):", *places] if rows else []
 
 
 def _foretold(run: dict[str, Any]) -> list[str]:

@@ -122,7 +122,7 @@ def ranking(folder: Folder) -> Table | None:
             unknown = Cell("not measured")
             cells.append(Cell(f"{score.mean:.3f}", interval(score, False), plot) if known and score else unknown)
         rows.append(tuple(cells))
-    caption = "How well each source's features fit the target before training, with intervals. It votes in the race."
+    caption = "How well each source's features, and its head as it is, fit the target before training. Both vote."
     return Table(caption, ("Source", *(name.replace("_", " ") for name in names)), tuple(rows))
 
 
