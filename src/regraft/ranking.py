@@ -164,11 +164,9 @@ def _ordered(evidence: Mapping[str, Evidence]) -> dict[str, Evidence]:
 
 def _taken(evidence: Evidence, rows: np.ndarray) -> Evidence:
     """The evidence of some of the labelled examples."""
-    said = None if evidence.source_probabilities is None else evidence.source_probabilities[rows]
-    labels, right = np.asarray(evidence.labels)[rows], evidence.recognised
-    right = None if right is None else right[rows]
-    some = {"features": np.asarray(evidence.features)[rows], "source_probabilities": said, "recognised": right}
-    return replace(evidence, labels=labels, **some)
+    names = ("features", "labels", "source_probabilities", "recognised")
+    given = {name: getattr(evidence, name) for name in names}
+    return replace(evidence, **{name: np.asarray(of)[rows] for name, of in given.items() if of is not None})
 
 
 def _drawn(count: int) -> int:

@@ -15,12 +15,13 @@ from regraft.edits.freeze import Freeze
 from regraft.edits.keep import Keep
 from regraft.edits.lora import Lora
 from regraft.edits.merge import Merge
-from regraft.edits.new_head import NewHead, reused
+from regraft.edits.new_head import NewHead, reused, said
 from regraft.edits.reset import Reset
 from regraft.edits.set_norm import SetNorm
 from regraft.features import features
 from regraft.model import NORMS, Model, blocks
 from regraft.optimisation import Descent
+from regraft.tasks.regression import Regression
 from regraft.terms._base import Weighted
 from regraft.terms.supervised import Supervised
 from regraft.training import Phase
@@ -216,6 +217,26 @@ def test_rows_of_shared_classes_are_carried_over_by_name_and_said(toy):
     assert "of no use" in reused(swapped, problem)
     fresh = NewHead().apply(swapped, problem)
     assert not any(torch.equal(fresh.head.weight[i], source.head.weight[j]) for i in range(4) for j in range(4))
+
+
+def test_a_head_of_any_layers_says_by_name_what_it_knows(toy):
+    """Rows of several layers cannot be carried over, but they can be asked."""
+    problem, source = toy.problem(), deepcopy(toy.trained)
+    source.classes, source.head = ("Ants", "wasp", "CAT", "fox"), nn.Sequential(source.head)
+    x = np.random.default_rng(0).normal(size=(5, source.backbone.feature_dim)).astype(np.float32)
+    outputs, own = said(source, problem.task, problem.target.train.classes, x), source.head(torch.from_numpy(x))
+    assert torch.equal(torch.from_numpy(outputs[:, [0, 2]]).float(), own[:, [0, 2]])
+    assert (outputs[:, [1, 3]] == -np.inf).all()
+    assert reused(source, problem) == ""
+    source.classes = ("a", "b", "c", "d")
+    assert said(source, problem.task, problem.target.train.classes, x) is None
+
+
+def test_a_head_of_numbers_says_them_in_the_units_of_the_target(toy):
+    source, x = deepcopy(toy.trained), np.ones((3, toy.trained.backbone.feature_dim), np.float32)
+    source.head, source.classes, source.task = nn.Linear(x.shape[1], 1), (), Regression(mean=10.0, deviation=2.0)
+    found, number = said(source, Regression(mean=4.0, deviation=3.0), (), x), source.head(torch.from_numpy(x)) * 2 + 10
+    assert found == pytest.approx((number.detach().numpy() - 4) / 3)
 
 
 def test_one_shared_class_proves_nothing(toy):

@@ -69,11 +69,16 @@ def said(model: Model, task: Task, classes: Sequence[str], x: np.ndarray) -> np.
 
     Minus infinity for what has no namesake among its own; None if it says nothing of these labels.
     """
-    kept = _kept(model, task, classes)
-    if kept is None:
+    of, pairs = model.task, shared(classes, model.classes)
+    numbers = isinstance(of, Regression) and isinstance(task, Regression)
+    if not pairs and not numbers:
         return None
-    outputs = np.full((len(x), len(classes) or 1), -np.inf)
-    outputs[:, kept.places] = (torch.from_numpy(np.array(x)) @ kept.weight.T + kept.bias).numpy()
+    with torch.no_grad():
+        own = model.head.cpu()(torch.from_numpy(np.array(x)))
+    if isinstance(of, Regression):
+        return task.encode(of.predict(own).numpy())
+    outputs = np.full((len(x), len(classes)), -np.inf)
+    outputs[:, list(pairs)] = own[:, list(pairs.values())].numpy()
     return outputs
 
 
