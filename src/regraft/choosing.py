@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from regraft.candidates import CLEARLY, Candidate, difference, standing
+from regraft.candidates import CLEARLY, Candidate, difference
 from regraft.core.progress import Reporter
 from regraft.planning import EVERY
 from regraft.racing import EPOCHS, Race
@@ -49,12 +49,9 @@ def why(race: Race, raced: Sequence[Candidate], chosen: Candidate) -> str:
         return f"The selector cannot tell {len(same)} candidates apart: they have one score, and the first was taken."
     if not ties:
         return f"{lacked} the surest method and the source that ranks first are a guess."
-    best = min((c for c in able(raced) if c.score is not None), key=standing)
-    told = f"{best.method} from {best.source} did best, not clearly so, and its source has clearly fewer votes. "
-    told *= best not in ties
     if chosen == ties[0]:
-        return told
-    return told + (
+        return ""
+    return (
         f"{ties[0].method} from {ties[0].source} did best in the race, but {len(ties)} candidates tie: the best is "
         f"ahead of each by less than {CLEARLY:g} standard errors of the paired difference. Among ties fine-tuning "
         f"comes first, from the source with more votes, so {chosen.method} from {chosen.source} was taken."

@@ -38,8 +38,6 @@ LIGHT = 0.1
 """Relative cost up to which a method is as good as free: it descends on remembered features."""
 SHARE = 0.05
 """What descents of the race may cost beyond those it needs, as a share of all candidates in full over the seeds."""
-APART = 5.7
-"""Votes by which a source is clearly behind the first: two standard errors of a difference of four votes, one each."""
 LEAD, JOINT = "fine_tune", "joint"
 """The method that sources are told apart by, and the one that learns from their data too."""
 PREFERRED = (LEAD, JOINT, "deep_coral")
@@ -59,7 +57,6 @@ class Race(Course):
     ) -> None:
         super().__init__(entrants, train, plan, place, bench)
         self.turn = dict(place)
-        self.votes = dict(entrants.votes)
         self._ended: dict[Key, str] = {}
         self.decisions: list[dict[str, Any]] = []
 
@@ -105,7 +102,7 @@ class Race(Course):
 
     def _put_in_order(self, heads: Sequence[Candidate], leads: Sequence[Candidate], short: Trials) -> None:
         """Order the sources by the votes of the ranking and of what was found of each."""
-        votes = self.votes = {uri: self.entrants.votes.get(uri, 0.0) for uri in self.place}
+        votes = {uri: self.entrants.votes.get(uri, 0.0) for uri in self.place}
         for each in (heads, leads):
             scored = [c for c in (told(c, short[key(c)], done(short[key(c)]), 0) for c in each) if c.score is not None]
             for source, vote in voted(scored).items():
@@ -155,13 +152,9 @@ class Race(Course):
         return preferred + [c for c in ordered if c not in tied]
 
     def ties(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidate that came first and those that it is not clearly better than, best first; see `tie_broken`.
-
-        Of these, those from sources that are `APART` behind by their votes are left out, where there are others.
-        """
+        """The candidate that came first and those that it is not clearly better than, best first; see `tie_broken`."""
         scored = sorted((c for c in candidates if c.score is not None), key=standing)
-        tied, most = [c for c in scored if not clearly_better(scored[0], c)], max(self.votes.values(), default=0.0)
-        return [c for c in tied if most - self.votes.get(c.source, most) < APART] or tied
+        return [c for c in scored if not clearly_better(scored[0], c)]
 
     def trusted_untried(self, candidate: Candidate) -> bool:
         """Whether what the race had no time for may be chosen all the same: fine-tuning, given enough steps.
