@@ -50,6 +50,8 @@ def domains(path: Path) -> dict[str, Dataset]:
     for name, letter in (("MNIST", "s"), ("USPS", "t")):
         x, y = file[f"X{letter}"], file[f"Y{letter}"].astype(np.int64).ravel() - 1
         x = x if len(x) == len(y) else x.T
+        if y.max() >= len(DIGITS) or x.shape[1] != SIDE**2:
+            raise SystemExit(f"{path} holds no digits of {SIDE} x {SIDE} pixels")
         ids = tuple(f"{name}/{i}" for i in range(len(y)))
         pixels = (255 * x.reshape(-1, SIDE, SIDE, 1)).round().astype(np.uint8)
         found[name] = whole(Examples(ids, ids, tuple(map(Path, ids)), y, DIGITS), pixels)

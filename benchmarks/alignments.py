@@ -175,7 +175,10 @@ def accuracy(row: Row, pair: Pair) -> float:
 
 def objects(files: list[Path]) -> Iterator[Pair]:
     """The twelve pairs of Office-Caltech10."""
-    read = {k: loadmat(files[0] / f"{name}_SURF_L10.mat") for k, name in OBJECTS.items()}
+    places = {k: files[0] / f"{name}_SURF_L10.mat" for k, name in OBJECTS.items()}
+    if missing := [place for place in places.values() if not place.is_file()]:
+        raise SystemExit(f"there is no file {missing[0]}; give the folder that holds the four of them")
+    read = {k: loadmat(place) for k, place in places.items()}
     held = {k: (of["fts"].astype(float), of["labels"].ravel().astype(int) - 1) for k, of in read.items()}
     for a, b in PAIRS:
         yield Pair(f"{a}>{b}", *held[a], *held[b])
@@ -221,7 +224,7 @@ def main() -> None:
     options = asked.parse_args()
     names = [row.name for row in ROWS[options.part]]
     if unknown := set(options.only) - set(names):
-        asked.error(f"no row is called {sorted(unknown)[0]!r}; there are {', '.join(names)}")
+        asked.error(f"no row is called {sorted(unknown)[0]!r}; there are: {'; '.join(names)}")
     torch.set_num_threads(options.threads)
     print(machine())
     write(options.out, measured(options.part, options.files, options.only))

@@ -45,7 +45,7 @@ class Table:
 
     def __init__(self, folder: Path, shots: int, seeds: int, steps: int) -> None:
         self.shots, self.seeds, self.steps = shots, seeds, steps
-        journal = Journal(folder / f"{shots}-labels")
+        journal = Journal(folder / f"{shots}-labels-{steps}-steps")
         self.bench = Bench(journal, Clock(journal, None), Reporter(), Runtime(threads=1), False, 0, cache_folder())
         paths = embedded.write(cache_folder() / "embedded")
         printed, written = (read(paths[name]) for name in ("printed_digits", "handwriting"))
@@ -107,6 +107,9 @@ class Table:
             cells += ["baseline" if same else verdict.outcome, f"{rows[name]['seconds']:.1f}"]
             cells += [f"{rows[name]['rules'][rule]:.3f}" for rule in rules]
             lines.append(f"| {' | '.join(cells)} |")
+        for rule in rules:
+            taken = max(ours, key=lambda n: rows[n]["rules"][rule])
+            lines.append(f"| taken by {rule} | {taken}, {ours[taken].mean():.3f} |")
         lines += [f"| {name} | broke down |" for name, row in rows.items() if "utility" not in row]
         lines += ["", *(f"{', '.join(names)}: {reason}" for reason, names in unfit.items())]
         return "\n".join(lines)
@@ -121,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--methods", type=method, nargs="*", default=[])
     options = parser.parse_args(arguments)
+    if options.folder.is_file():
+        parser.error(f"{options.folder} is a file; give a folder, where what is measured is kept")
     for shots in options.shots:
         print(f"\n{shots} labels per class, {options.seeds} seeds, {options.steps} steps\n", flush=True)
         print(Table(options.folder, shots, options.seeds, options.steps).shown(options.methods), flush=True)

@@ -199,6 +199,10 @@ def main() -> None:
     asked.add_argument("--flatten", type=float, default=0.0, help="least effective size of all weights, of one")
     asked.add_argument("--memory", type=float, default=12.0, help="GiB for one side")
     options = asked.parse_args()
+    if min(options.seeds, options.repeats) < 1 or not (options.rows or options.pairs):
+        asked.error("give --seeds and --repeats of at least 1, and --rows or a PAIR")
+    if 0 < options.rows < 200:
+        asked.error("--rows must be 0 or at least 200: half are the source, of ten classes")
     torch.set_num_threads(options.threads)
     _closed_peers.flattening = options.flatten
     allocator.keep_freed()

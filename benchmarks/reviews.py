@@ -60,6 +60,8 @@ def sentences(files: Sequence[Path]) -> dict[str, tuple[list[str], np.ndarray]]:
     """The sentences of each file and their labels (N,), by the first word of its name."""
     held = {}
     for file in files:
+        if not file.is_file():
+            raise SystemExit(f"{file} is no file of sentences, each with a tab and 0 or 1")
         lines = [line.rsplit("\t", 1) for line in file.read_text(encoding="utf-8").split("\n") if "\t" in line]
         held[file.stem.split("_")[0]] = ([text for text, _ in lines], np.array([int(label) for _, label in lines]))
     return held
@@ -170,7 +172,8 @@ def rows(wanted: Sequence[str]) -> list[tuple[str, str, str]]:
 
 def keys(pair: str, name: str, start: str, options: argparse.Namespace) -> list[str]:
     """What the trainings of a method on a pair are called, one for each seed."""
-    return [f"{pair}/{start}/{name}/{seed}" for seed in range(options.seeds if start == "network" else 1)]
+    under = f"{pair}/{options.encoder or 'counts'}/{start}/{name}/{options.steps}"
+    return [f"{under}/{seed}" for seed in range(options.seeds if start == "network" else 1)]
 
 
 def tried(way: Way, name: str, steps: int) -> dict[str, Any]:
@@ -231,6 +234,9 @@ def main() -> None:
     allocator.keep_freed()
     runtime = Runtime(threads=options.threads)
     found = encoded(options.files, options.encoder, runtime) if options.encoder else counted(options.files)
+    names = [f"{a}>{b}" for a, b in permutations(sentences(options.files), 2)]
+    if len(options.files) < 2 or (unknown := set(options.pairs) - set(names)):
+        parser.error(f"no pair is called {min(unknown)}" if len(options.files) > 1 else "give two files or more")
     pairs = [pair for pair in found if not options.pairs or pair.name in options.pairs]
     text = options.out.read_text(encoding="utf-8") if options.out and options.out.exists() else ""
     done = {line["key"]: line for line in map(json.loads, text.splitlines())}
