@@ -12,6 +12,7 @@ from regraft.core.errors import UserError
 from regraft.core.labels import Labels
 from regraft.ranking import VOTING, rank
 from regraft.scores._base import Evidence, Score
+from regraft.tasks.classification import Classification
 from regraft.tasks.multilabel import Multilabel
 from regraft.tasks.regression import Regression
 
@@ -190,6 +191,19 @@ def test_of_equal_features_those_whose_head_knows_the_target_rank_first():
     assert all(row["low"] <= row["rank"] <= row["high"] for row in rows)
     blind = {uri: replace(one, recognised=None) for uri, one in sources.items()}
     assert all(row["tied"] for row in rank(blind, resamples=5))
+
+
+def test_zero_shot_is_what_a_head_says_beyond_chance():
+    """Classes: accuracy less that of a guess among those named, 0 for others. Numbers: 1 at best, 0 for their mean."""
+    outputs = np.array([[2.0, 1.0, -np.inf], [2.0, 1.0, -np.inf], [0.0, 1.0, -np.inf], [0.0, 1.0, -np.inf]])
+    classes = Classification(classes=("a", "b", "c")).beyond_chance(outputs, np.array([0, 1, 1, 2]))
+    assert classes.tolist() == [0.5, -0.5, 0.5, 0.0]
+    assert make("zero_shot")(Evidence(outputs, np.array([0, 1, 1, 2]), recognised=classes)) == 0.125
+    y = np.array([1.0, 2.0, 4.0, 9.0])
+    task = Regression(mean=4.0, deviation=2.0)
+    said = {"right": (y - 4) / 2, "mean": np.zeros(4), "mirrored": (4 - y) / 2}
+    found = {name: task.beyond_chance(of[:, None], y).tolist() for name, of in said.items()}
+    assert found == {"right": [1, 1, 0, 1], "mean": [0, 0, 0, 0], "mirrored": [-0.75, -0.75, 0, -0.75]}
 
 
 @pytest.mark.parametrize("name", SAFE)
