@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import rankdata
 
 from regraft.bench import Bench
@@ -16,7 +15,7 @@ from regraft.core.records import Interval
 from regraft.core.seeding import derive
 from regraft.data.dataset import Dataset
 from regraft.data.examples import Examples
-from regraft.edits.new_head import said
+from regraft.edits.new_head import answers, said
 from regraft.features import Memory, features
 from regraft.model import Model
 from regraft.scores._base import Evidence
@@ -69,10 +68,9 @@ def known_of(source: Source, train: Dataset, bench: Bench, own: bool = True) -> 
 def seen(model: Model, x: np.ndarray, examples: Examples) -> Evidence:
     """What features ``x`` (N, D) of labelled ``examples``, and the head of ``model`` as it is, say before training."""
     task, parameters = task_for(examples), sum(p.numel() for p in model.backbone.parameters())
-    outputs, own = said(model, task, examples.classes, x), None
-    if model.task is not None and model.task.labels is Labels.CLASSES:
-        with torch.no_grad():
-            own = model.head.cpu()(torch.from_numpy(np.array(x))).softmax(1).numpy()
+    outputs = said(model, task, examples.classes, x)
+    names = model.task is not None and model.task.labels is Labels.CLASSES
+    own = answers(model, x).softmax(1).numpy() if names else None
     assert examples.labels is not None
     recognised = np.zeros(len(x)) if outputs is None else task.beyond_chance(outputs, examples.labels)
     return Evidence(x, examples.labels, own, parameters, recognised=recognised)

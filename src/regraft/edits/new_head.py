@@ -42,11 +42,12 @@ class NewHead(Edit):
 
     def apply(self, model: Model, problem: Problem) -> Model:
         """See `Edit.apply`."""
-        kept = _kept(model, problem.task, problem.target.train.classes) if self.reuse is not False else None
-        reuse = kept is not None and (self.reuse or _works(model, problem))
+        kept = _kept(model, problem.task, problem.target.train.classes)
+        if kept is not None and not (_works(model, problem) if self.reuse is None else self.reuse):
+            kept = None
         model.head = problem.task.build_head(model.backbone.feature_dim)
         model.task, model.classes = problem.task, problem.target.train.classes
-        if reuse and kept is not None and isinstance(model.head, nn.Linear):
+        if kept is not None and isinstance(model.head, nn.Linear):
             with torch.no_grad():
                 model.head.weight[kept.places] = kept.weight
                 model.head.bias[kept.places] = kept.bias
@@ -64,8 +65,17 @@ class _Rows:
     bias: torch.Tensor
 
 
+def answers(model: Model, x: np.ndarray) -> torch.Tensor:
+    """Outputs (N, Z) of the head of ``model``, as it is, for features ``x`` (N, D)."""
+    given = torch.from_numpy(np.array(x))
+    held = next(iter(model.head.state_dict().values()), given)
+    with torch.no_grad():
+        found: torch.Tensor = model.head(given.to(held.device))
+    return found.cpu()
+
+
 def said(model: Model, task: Task, classes: Sequence[str], x: np.ndarray) -> np.ndarray | None:
-    """Outputs (N, K) of a source's head, as it is, for features ``x`` (N, D) and the labels of the target's ``task``.
+    """What `answers` says of the labels of the target's ``task``: outputs (N, K) for features ``x`` (N, D).
 
     Minus infinity for what has no namesake among its own; None if it says nothing of these labels.
     """
@@ -73,8 +83,7 @@ def said(model: Model, task: Task, classes: Sequence[str], x: np.ndarray) -> np.
     numbers = isinstance(of, Regression) and isinstance(task, Regression)
     if not pairs and not numbers:
         return None
-    with torch.no_grad():
-        own = model.head.cpu()(torch.from_numpy(np.array(x)))
+    own = answers(model, x)
     if isinstance(of, Regression):
         return task.encode(of.predict(own).numpy())
     outputs = np.full((len(x), len(classes)), -np.inf)
